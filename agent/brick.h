@@ -1,0 +1,60 @@
+/*
+ * brick - a brick root, opened and verified.
+ *
+ * A brick is served only if all of facts 8.2 hold: glusterd's own files list it for this node's uuid
+ * with exactly this path, its root carries the volume's trusted.glusterfs.volume-id, and its root
+ * gfid is ...0001.  Host names are never compared.
+ */
+#ifndef GB_BRICK_H
+#define GB_BRICK_H
+
+#include <stdbool.h>
+
+#include "base/error.h"
+#include "base/gfid.h"
+#include "glusterd.h"
+
+struct gb_brick {
+        char *path;         /* absolute, owned */
+        char *volume;       /* owned */
+        gb_gfid volume_id;
+        gb_gfid node;       /* uuid of the node that owns the brick: ours */
+        int root_fd;        /* O_PATH-free directory fd of the root */
+        int handles_fd;     /* .glusterfs */
+        int index;          /* brick-id of glusterd: <volume>-client-<index> */
+        uint64_t volume_version; /* glusterd's `version` of the volume when opened */
+        bool sharded;       /* the root has a .shard directory with the shard gfid */
+};
+
+/* Open and verify.  GB_ERR_NO_VOLUME, GB_ERR_NO_BRICK, GB_ERR_DENIED, GB_ERR_BRICK_DOWN. */
+struct gb_brick *gb_brick_open(const struct gb_glusterd *gd, const char *volume, const char *path,
+                               struct gb_error *err);
+/* The same without glusterd: for unit tests and the bench's own bricks. */
+struct gb_brick *gb_brick_open_bare(const char *path, const char *volume, struct gb_error *err);
+void gb_brick_close(struct gb_brick *b);
+
+/* Relative path of a gfid's handle below .glusterfs: "aa/bb/<uuid>", into out[48]; returns out. */
+#define GB_HANDLE_TEXT 48
+char *gb_handle_path(const gb_gfid *g, char out[GB_HANDLE_TEXT]);
+
+/* trusted.gfid of a path relative to `fd`, not following symlinks: 0, -1 (errno set; ENODATA if there
+ * is none).  `name` may be longer than PATH_MAX only as components: callers pass short names. */
+int gb_get_gfid_at(int dirfd, const char *name, gb_gfid *out);
+
+/* Read an xattr of a name in a directory, not following symlinks, through /proc/self/fd: length, or -1
+ * with errno.  (Linux has no lgetxattrat before 6.13.) */
+ssize_t gb_xattr_at(int dirfd, const char *name, const char *xattr, void *value, size_t size);
+
+/* Pending heals of this brick (facts 6.5, 5.6). */
+struct gb_heal_status {
+        uint64_t pending;
+        bool blames_all;
+        int blamed[64];
+        int n_blamed;
+};
+int gb_brick_heal_status(const struct gb_brick *b, struct gb_heal_status *out, struct gb_error *err);
+
+/* The brick process runs: pid file of glusterd and /proc agree. */
+bool gb_brick_running(const struct gb_glusterd *gd, const struct gb_brick *b);
+
+#endif

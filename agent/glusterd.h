@@ -1,0 +1,59 @@
+/*
+ * glusterd - what glusterd's own files say (facts 8.2): node uuid, volumes, their bricks and options.
+ *
+ * Files are read at every call; nothing is cached.  The working directory is /var/lib/glusterd unless
+ * configured.  vols/<vol>/info holds client credentials: only the named keys are ever kept.
+ */
+#ifndef GB_GLUSTERD_H
+#define GB_GLUSTERD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "base/gfid.h"
+
+struct gb_glusterd {
+        char *workdir; /* /var/lib/glusterd */
+        char *rundir;  /* /var/run/gluster: brick pid files */
+};
+
+int gb_glusterd_init(struct gb_glusterd *gd, const char *workdir, const char *rundir, struct gb_error *err);
+void gb_glusterd_fini(struct gb_glusterd *gd);
+
+/* UUID= of glusterd.info.  GB_ERR_GLUSTER when there is none. */
+int gb_glusterd_node(const struct gb_glusterd *gd, gb_gfid *out, struct gb_error *err);
+
+struct gb_volume_file {
+        gb_gfid id;
+        bool started;
+        uint64_t version;
+        bool restored_from_snap;
+};
+/* vols/<volume>/info.  GB_ERR_NO_VOLUME; a volume name with a slash or a leading dot is refused. */
+int gb_glusterd_volume(const struct gb_glusterd *gd, const char *volume, struct gb_volume_file *out,
+                       struct gb_error *err);
+
+struct gb_brick_file {
+        gb_gfid node;
+        char *path; /* owned */
+        char *host; /* owned */
+        int id;     /* brick-id, from "<volume>-client-<id>" */
+};
+/* The bricks/ entry whose uuid is this node's and whose path equals `path`.  1 found, 0 not, -1. */
+int gb_glusterd_brick(const struct gb_glusterd *gd, const char *volume, const char *path,
+                      struct gb_brick_file *out, struct gb_error *err);
+void gb_brick_file_fini(struct gb_brick_file *f);
+
+/* Effective options of a brick's features/changelog section, from its volfile. */
+struct gb_changelog_options {
+        bool active;       /* changelog on */
+        char *dir;         /* owned; changelog-dir */
+        unsigned rollover; /* seconds */
+        bool capture_del_path;
+};
+int gb_glusterd_changelog_options(const struct gb_glusterd *gd, const char *volume, const struct gb_brick_file *f,
+                                  struct gb_changelog_options *out, struct gb_error *err);
+void gb_changelog_options_fini(struct gb_changelog_options *o);
+
+#endif

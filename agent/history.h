@@ -1,0 +1,72 @@
+/*
+ * history - a brick's change records from a cursor to now.
+ *
+ * The cursor is a place in the records, not a time:
+ *
+ *     HTIME file in use, last closed slice, live slice (inode, length read, xxh64 of those bytes),
+ *     volume version, node uuid, brick path
+ *
+ * The live slice is read up to now, so nothing waits for a rollover.  The next window finds the same
+ * bytes under the name the slice got when it was closed, checks the hash, and goes on behind them with
+ * the E records; its D and M records, and those of the slice before, are delivered again, because
+ * GlusterFS writes D and M only once per object and slice (facts 2.2).
+ *
+ * Whatever breaks the chain is GB_ERR_GAP with the brick, the interval and the reason in the text:
+ * another HTIME, a slice missing, unparsable, overwritten, out of order, not starting with the bytes
+ * already read; a foreign prefix; a hole in the heartbeat together with four or more volume changes.
+ */
+#ifndef GB_HISTORY_H
+#define GB_HISTORY_H
+
+#include "base/clock.h"
+#include "brick.h"
+#include "changelog.h"
+#include "glusterd.h"
+
+struct gb_cursor {
+        char htime[64];
+        int64_t last_ts;       /* newest slice (closed, or named by HTIME) that was read */
+        uint64_t live_ino;
+        uint64_t live_len;     /* bytes of the live slice already read, 0: it did not exist */
+        uint64_t live_hash;    /* xxh64, seed 0, of these bytes */
+        uint64_t volume_version;
+        gb_gfid node;
+        int64_t when;          /* wall clock of this node, unix seconds; information only */
+        char brick[GB_BRICK_PATH_MAX + 1];
+};
+
+/* One line of printable text ("gb1 htime=... last=... ..."); at most GB_CURSOR_MAX bytes with NUL. */
+int gb_cursor_format(const struct gb_cursor *c, char *out, size_t size, struct gb_error *err);
+int gb_cursor_parse(const char *text, size_t len, struct gb_cursor *c, struct gb_error *err);
+
+/* The position now.  Waits until `until` for the first HTIME entry; GB_ERR_CHANGELOG_OFF,
+ * GB_ERR_GAP (rollover-time below 2, changelog-dir not the default), GB_ERR_TIMEOUT. */
+int gb_cursor_now(const struct gb_brick *b, const struct gb_glusterd *gd, gb_deadline until,
+                  struct gb_cursor *out, struct gb_error *err);
+
+struct gb_history_options {
+        const struct gb_cursor *from; /* or NULL: by time */
+        int64_t start, end;           /* from == NULL: unix seconds of this node, end 0: now */
+        bool reread;                  /* D and M of the slice before the cursor too */
+};
+
+/* A record and where it comes from.  `replay` marks a D or M record from before the cursor. */
+struct gb_history_record {
+        struct gb_record record;
+        int64_t ts;   /* of its slice; 0: live */
+        bool replay;
+};
+
+struct gb_history;
+/* Checks the chain as far as it can be checked without reading slices. */
+struct gb_history *gb_history_open(const struct gb_brick *b, const struct gb_glusterd *gd,
+                                   const struct gb_history_options *o, struct gb_error *err);
+/* 1 record (borrowed until the next call), 0 end, -1 error.  E records of before the cursor never come. */
+int gb_history_next(struct gb_history *h, struct gb_history_record *r, struct gb_error *err);
+/* After the end: the cursor for the next window, and the window in unix seconds. */
+const struct gb_cursor *gb_history_cursor(const struct gb_history *h);
+void gb_history_window(const struct gb_history *h, int64_t *from, int64_t *to);
+uint64_t gb_history_records(const struct gb_history *h);
+void gb_history_close(struct gb_history *h);
+
+#endif

@@ -1,0 +1,39 @@
+/*
+ * walk - all user-visible names of a brick, in path order.
+ *
+ * Depth first; each directory is read whole with getdents64, its names sorted as bytes, so the stream
+ * leaves in gb_path_cmp order without any later sort.  Excluded (facts 7): .glusterfs at the root,
+ * internal directories by gfid, linkto files; an entry without trusted.gfid is excluded only where
+ * the gfid is read anyway.  A migration source (mode 03000 and linkto xattr) is listed.
+ * A vanished entry is weather: counted, skipped.  An unreadable directory is an error.
+ *
+ * The walker is pulled, so a caller can stop between any two entries and come back.
+ */
+#ifndef GB_WALK_H
+#define GB_WALK_H
+
+#include "base/block.h"
+#include "base/clock.h"
+#include "brick.h"
+
+struct gb_walk_options {
+        const char *after;   /* only paths strictly after this one; NULL or "": all */
+        size_t after_len;
+        bool linkto;         /* regular files may be linkto files: one statx each */
+        bool gfids;          /* fill gfid of every entry */
+        const struct gb_entry *roots; /* only these subtrees (path, len used), sorted, disjoint; NULL: all */
+        size_t n_roots;
+};
+
+struct gb_walk;
+
+/* `b` is borrowed for the walk's life; options are copied. */
+struct gb_walk *gb_walk_open(const struct gb_brick *b, const struct gb_walk_options *o, struct gb_error *err);
+/* 1 and *e (borrowed until the next call); 0 at the end; -1 error; 2: `until` passed, call again. */
+int gb_walk_next(struct gb_walk *w, gb_deadline until, struct gb_entry *e, struct gb_error *err);
+/* Entries seen, including the excluded; entries that vanished while we looked. */
+uint64_t gb_walk_passed(const struct gb_walk *w);
+uint64_t gb_walk_vanished(const struct gb_walk *w);
+void gb_walk_close(struct gb_walk *w);
+
+#endif

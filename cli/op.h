@@ -1,0 +1,63 @@
+/*
+ * op - one line of a list: what a mirror must do about one path.
+ *
+ * T0 is the tree at the previous cursor, T1 the tree now.  DELETE paths and `old` are names of T0; the
+ * path of NEW, MODIFY and RENAME is a name of T1 (design section 2).
+ */
+#ifndef GB_OP_H
+#define GB_OP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/error.h"
+#include "base/facts.h"
+#include "base/sorter.h"
+
+/* In the order in which lines of one path leave. */
+enum gb_op_kind {
+        GB_OP_PRESENT = 0, /* never printed: this slot holds an object at T1, so it is no DELETE */
+        GB_OP_DELETE = 1,
+        GB_OP_RENAME = 2,
+        GB_OP_NEW = 3,
+        GB_OP_MODIFY = 4
+};
+
+struct gb_op {
+        enum gb_op_kind kind;
+        const char *path; /* borrowed, not NUL-terminated */
+        size_t len;
+        const char *old; /* RENAME only */
+        size_t old_len;
+        char type;       /* T1 type; for DELETE the T0 type 'd' or 'f' as far as it is known, else 0 */
+        bool has_gfid;
+        gb_gfid gfid;
+        gb_gfid parent;  /* parent gfid of the slot the path was spelled from */
+        uint32_t flags;  /* GB_FACT_DATA | META | XATTR */
+        bool expanded;   /* listed only because a directory above it was renamed: `paths` only */
+};
+
+/* As a record for gb_sorter, ordered by path, then kind. */
+int gb_op_encode(struct gb_buf *out, const struct gb_op *op);
+bool gb_op_decode(const uint8_t *rec, size_t len, struct gb_op *op); /* borrows from rec */
+int gb_op_cmp(const uint8_t *a, size_t alen, const uint8_t *b, size_t blen, void *arg);
+uint64_t gb_op_prefix(const uint8_t *rec, size_t len, void *arg);
+
+/*
+ * Fold: sorted ops in, lines out.  Of all ops of one path:
+ *   - equal kinds become one, flags united; NEW swallows MODIFY; RENAME swallows NEW (of another gfid:
+ *     it becomes MODIFY beside the RENAME); a RENAME with flags is followed by a MODIFY of the same path;
+ *   - DELETE is dropped when a T1 op of the same slot (same parent) stands beside it, unless one of the
+ *     two is a directory and the other is not: then both stay, DELETE first;
+ *   - a DELETE of another parent's slot stays: the directory that held it went elsewhere;
+ *   - PRESENT and lone leftovers vanish; `expanded` NEW is dropped beside any other T1 op.
+ */
+struct gb_fold;
+struct gb_fold *gb_fold_new(struct gb_sorter *sorted, struct gb_error *err); /* borrowed, finished */
+void gb_fold_free(struct gb_fold *f);
+/* 1 and *op (borrowed until the next call), 0, -1 */
+int gb_fold_next(struct gb_fold *f, struct gb_op *op, struct gb_error *err);
+
+#endif

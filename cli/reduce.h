@@ -1,0 +1,80 @@
+/*
+ * reduce - what the bricks say about changed objects, united into ops.
+ *
+ * Why here and not on the agents: no brick knows enough.  A gfid recorded on one brick may live on
+ * another subvolume now, a healed replica saw a MKNOD where its sibling saw a RENAME, a new brick saw
+ * MKDIR of old directories.  All facts about one gfid must meet; they meet in a merge by gfid.
+ *
+ * By names, not by replay.  A slot is (parent gfid, basename).  Per gfid, over all bricks:
+ *
+ *   T0 names  slots whose first event, on the bricks that saw it, was LOSS.
+ *             BORN or ARRIVE first: not a T0 name.  HEAL first: proves nothing.
+ *             LOSS here and BORN there (a file that migrated inside the window), or an object of the
+ *             boundary set: MAYBE.
+ *   T1 names  what the look says.  Asked first where the fact came from; a gfid not found there is
+ *             asked for on every other replica set before it counts as gone.
+ *   lost      T0 names that are not T1 names        gained   touched slots that are T1 names, not T0's
+ *
+ *   a lost with a gained is a RENAME (for non-directories only when nothing is MAYBE); other lost are
+ *   DELETE, other gained NEW; DATA, META or XATTR flags: MODIFY at every T1 name that is not NEW.
+ *   A slot that ARRIVE touched first and that nothing holds at T1 is a DELETE too: overwriting leaves
+ *   no record, something may have been there.
+ *
+ * Spelling.  T1 path of a slot: up the present tree (DIR items).  T0 path: up the tree as it was; a
+ * directory with events stood at its T0 slot, one without events stands where it stood.  Directory
+ * facts of all bricks are therefore read first (section 1 of every stream), then the rest by merge.
+ *
+ * Memory: the directory skeleton (about 100 bytes per directory involved) and one batch of gfids that
+ * need a second look.  Everything else streams.
+ */
+#ifndef GB_REDUCE_H
+#define GB_REDUCE_H
+
+#include "base/facts.h"
+#include "op.h"
+
+/* A brick's history stream. */
+struct gb_fact_source {
+        /* 1 and *item (borrowed until the next call), 0 at the end, -1. */
+        int (*next)(void *arg, struct gb_item *item, struct gb_error *err);
+        void *arg;
+        unsigned set;     /* its replica set */
+        const char *name; /* for messages: host:/path */
+};
+
+struct gb_reduce;
+
+struct gb_reduce_ops {
+        void *arg;
+        /* Ask replica set `set` where n gfids are: answers by gb_reduce_dir() and, once per gfid in the
+         * order asked, gb_reduce_found(). */
+        int (*look)(void *arg, struct gb_reduce *r, unsigned set, const gb_gfid *gfids, unsigned n,
+                    struct gb_error *err);
+        int (*emit)(void *arg, const struct gb_op *op, struct gb_error *err);
+};
+
+struct gb_reduce_stats {
+        uint64_t facts, gfids, asked_again, new_, modify, delete_, rename_;
+        uint64_t unspelled; /* lost slots whose T0 directory is unknown: see gb_reduce_run */
+};
+
+/* `sources` and `ops` are borrowed until gb_reduce_free(). */
+struct gb_reduce *gb_reduce_new(const struct gb_fact_source *sources, unsigned n_sources, unsigned n_sets,
+                                const gb_gfid *volume_id, const struct gb_reduce_ops *ops,
+                                struct gb_error *err);
+void gb_reduce_free(struct gb_reduce *r);
+
+/* An object whose events near the previous cut not every brick had delivered: `slots` are the names it
+ * was listed under.  Before gb_reduce_run(). */
+int gb_reduce_boundary(struct gb_reduce *r, const gb_gfid *gfid, const struct gb_slot *slots, unsigned n,
+                       bool relist, struct gb_error *err);
+
+/* Answers to look(). */
+int gb_reduce_dir(struct gb_reduce *r, const gb_gfid *gfid, const struct gb_slot *slot, struct gb_error *err);
+int gb_reduce_found(struct gb_reduce *r, const struct gb_fact *fact, struct gb_error *err);
+
+/* Read all sources, emit all ops (in no order).  -1: the error of a source, of look or emit; GB_ERR_GAP
+ * if a lost name cannot be spelled because history does not say where its directory was. */
+int gb_reduce_run(struct gb_reduce *r, struct gb_reduce_stats *stats, struct gb_error *err);
+
+#endif

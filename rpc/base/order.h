@@ -1,0 +1,24 @@
+/*
+ * order - the one order of paths.
+ *
+ * Bytes compared unsigned, except that '/' ranks below every other byte.  A depth-first walk that
+ * visits each directory's names in unsigned byte order yields exactly this order: a directory, then
+ * everything below it, then its next sibling.  Walker, block codec, merge and output share it.
+ */
+#ifndef GB_ORDER_H
+#define GB_ORDER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* <0, 0, >0.  A path that is a prefix of another comes first. */
+int gb_path_cmp(const char *a, size_t alen, const char *b, size_t blen);
+
+/* A path as it may travel: 1..GB_PATH_MAX bytes, no NUL, no leading, trailing or double '/', no
+ * component ".", "..", none longer than GB_NAME_MAX. */
+bool gb_path_valid(const char *p, size_t len);
+
+/* `path` is `dir` itself or lies below it.  An empty `dir` is the volume root: always true. */
+bool gb_path_within(const char *path, size_t plen, const char *dir, size_t dlen);
+
+#endif

@@ -1,0 +1,56 @@
+/*
+ * transport - a byte stream with deadlines and cancellation.
+ *
+ * Three functions: recv, send, close.  Everything above (record, server, client) sees only these, so
+ * TLS takes the place of the plain fd without a line changing there.  The fd is non-blocking; every
+ * wait is one poll of {fd, cancel_fd} up to the deadline.
+ */
+#ifndef GB_TRANSPORT_H
+#define GB_TRANSPORT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+
+struct gb_transport;
+
+struct gb_transport_ops {
+        /* 1..n bytes, 0 at the peer's orderly end, -1 (GB_ERR_TIMEOUT, GB_ERR_CANCELLED, GB_ERR_SYSTEM). */
+        ssize_t (*recv)(struct gb_transport *t, void *buf, size_t n, gb_deadline until, struct gb_error *err);
+        /* All n bytes, or -1.  `stall_ms` bounds the time without progress, not the whole. */
+        int (*send)(struct gb_transport *t, const void *buf, size_t n, int stall_ms, struct gb_error *err);
+        void (*close)(struct gb_transport *t);
+};
+
+struct gb_transport {
+        const struct gb_transport_ops *ops;
+        int rfd, wfd;     /* the same fd, except on stdin/stdout */
+        int cancel_fd;    /* readable means: give up; -1 for none; borrowed */
+        char peer[128];   /* for messages: "unix:/run/...", "10.0.0.1:24017", "ssh node2" */
+        pid_t child;      /* a process at the other end that close() reaps (fork, rsh), or 0 */
+};
+
+/* Wrap connected fds (taken over, made non-blocking, CLOEXEC, TCP_NODELAY and keepalive where they
+ * apply).  NULL: out of memory, fds closed. */
+struct gb_transport *gb_transport_plain(int rfd, int wfd, int cancel_fd, const char *peer,
+                                        struct gb_error *err);
+
+/* Connect within GB_CONNECT_MS an address. */
+struct gb_transport *gb_transport_unix(const char *path, int cancel_fd, struct gb_error *err);
+struct gb_transport *gb_transport_tcp(const char *host, const char *port, int cancel_fd,
+                                      struct gb_error *err);
+/* Start argv with its stdin and stdout on a socket pair; stderr is ours. */
+struct gb_transport *gb_transport_command(char *const argv[], int cancel_fd, const char *peer,
+                                          struct gb_error *err);
+
+/* NULL is allowed.  Never blocks longer than a second (a child that does not leave is killed). */
+void gb_transport_close(struct gb_transport *t);
+
+/* Exactly n bytes; *eof (NULL allowed) tells an orderly end before the first byte from an error. */
+int gb_transport_recv_all(struct gb_transport *t, void *buf, size_t n, gb_deadline until, bool *eof,
+                          struct gb_error *err);
+
+#endif
