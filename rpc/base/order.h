@@ -14,6 +14,9 @@
 /* <0, 0, >0.  A path that is a prefix of another comes first. */
 int gb_path_cmp(const char *a, size_t alen, const char *b, size_t blen);
 
+/* Bytes both begin with. */
+size_t gb_common_prefix(const char *a, size_t alen, const char *b, size_t blen);
+
 /* A path as it may travel: 1..GB_PATH_MAX bytes, no NUL, no leading, trailing or double '/', no
  * component ".", "..", none longer than GB_NAME_MAX. */
 bool gb_path_valid(const char *p, size_t len);

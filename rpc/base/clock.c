@@ -1,0 +1,29 @@
+/*
+ * clock - see clock.h.
+ */
+#include <config.h>
+
+#include "clock.h"
+
+#include <limits.h>
+#include <time.h>
+
+int64_t gb_now_ms(void)
+{
+        struct timespec now;
+
+        clock_gettime(CLOCK_MONOTONIC, &now);
+        return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+int gb_deadline_left(gb_deadline d)
+{
+        int64_t now;
+
+        if (d == GB_NEVER)
+                return -1;
+        now = gb_now_ms();
+        if (d <= now)
+                return 0;
+        return d - now > INT_MAX ? INT_MAX : (int)(d - now);
+}
