@@ -1,0 +1,195 @@
+/*
+ * block - see block.h.
+ *
+ * The reader judges only what is new.  What an entry shares with its predecessor was accepted
+ * before, so order is decided by comparing the two remainders, and validity by looking at the
+ * remainder and at the component it continues.
+ */
+#include <config.h>
+
+#include "block.h"
+
+#include <string.h>
+#include <sys/stat.h>
+
+#include "order.h"
+
+#define TYPE_GFID 0x80
+
+_Static_assert(GB_PATH_MAX < 1 << 14, "length_bytes() counts at most two varint bytes");
+
+bool gb_entry_type_valid(char type)
+{
+        switch (type) {
+        case 'f':
+        case 'd':
+        case 'l':
+        case 'p':
+        case 's':
+        case 'b':
+        case 'c':
+                return true;
+        default:
+                return false;
+        }
+}
+
+char gb_entry_type(uint32_t mode)
+{
+        switch (mode & S_IFMT) {
+        case S_IFREG:
+                return 'f';
+        case S_IFDIR:
+                return 'd';
+        case S_IFLNK:
+                return 'l';
+        case S_IFIFO:
+                return 'p';
+        case S_IFSOCK:
+                return 's';
+        case S_IFBLK:
+                return 'b';
+        case S_IFCHR:
+                return 'c';
+        default:
+                return 0;
+        }
+}
+
+void gb_block_begin(struct gb_block_writer *w, struct gb_buf *out)
+{
+        w->out = out;
+        w->prev_len = 0;
+        w->count = 0;
+}
+
+static inline uint8_t *put_length(uint8_t *p, size_t v)
+{
+        while (v >= 0x80) {
+                *p++ = (uint8_t)(v | 0x80);
+                v >>= 7;
+        }
+        *p++ = (uint8_t)v;
+        return p;
+}
+
+static inline size_t length_bytes(size_t v)
+{
+        return v < 0x80 ? 1 : 2;
+}
+
+int gb_block_add(struct gb_block_writer *w, const struct gb_entry *e)
+{
+        struct gb_buf *out = w->out;
+        size_t shared, rest, need;
+        uint8_t *p;
+
+        if (e->len == 0 || e->len > GB_PATH_MAX || !gb_entry_type_valid(e->type))
+                return -1;
+        shared = gb_common_prefix(w->prev, w->prev_len, e->path, e->len);
+        rest = e->len - shared;
+        need = length_bytes(shared) + length_bytes(rest) + rest + 1 + (e->has_gfid ? sizeof(e->gfid) : 0);
+        if (need > out->max - out->len)
+                return w->count ? 1 : -1;
+        if (out->cap - out->len < need && gb_buf_reserve(out, need) < 0)
+                return -1;
+        p = put_length(out->data + out->len, shared);
+        p = put_length(p, rest);
+        memcpy(p, e->path + shared, rest);
+        p += rest;
+        *p++ = (uint8_t)(e->type | (e->has_gfid ? TYPE_GFID : 0));
+        if (e->has_gfid)
+                memcpy(p, e->gfid.b, sizeof(e->gfid.b));
+        out->len += need;
+        memcpy(w->prev + shared, e->path + shared, rest);
+        w->prev_len = e->len;
+        w->count++;
+        return 0;
+}
+
+void gb_block_reader_init(struct gb_block_reader *r)
+{
+        r->in = (struct gb_reader){0};
+        r->len = 0;
+        r->block_start = true;
+}
+
+void gb_block_feed(struct gb_block_reader *r, const void *data, size_t len)
+{
+        r->in.p = data;
+        r->in.end = r->in.p + len;
+        r->block_start = true;
+}
+
+static inline bool get_length(struct gb_reader *in, uint64_t *v)
+{
+        if (in->p < in->end && *in->p < 0x80) {
+                *v = *in->p++;
+                return true;
+        }
+        return gb_get_varint(in, v);
+}
+
+/* With the first `shared` bytes of a valid path in front of it, is `rest` (not empty, or the order
+ * would be wrong) a valid end of a path? */
+static bool rest_valid(const struct gb_block_reader *r, size_t shared, const char *rest, size_t n)
+{
+        const char *slash = shared ? memrchr(r->path, '/', shared) : NULL;
+        size_t begun = slash ? shared - (size_t)(slash + 1 - r->path) : shared; /* of its component */
+        const char *end = memchr(rest, '/', n);
+        size_t head = end ? (size_t)(end - rest) : n;
+        char name[GB_NAME_MAX];
+
+        if (begun + head > GB_NAME_MAX)
+                return false;
+        memcpy(name, r->path + shared - begun, begun);
+        memcpy(name + begun, rest, head);
+        if (!gb_path_valid(name, begun + head))
+                return false;
+        return !end || gb_path_valid(end + 1, n - head - 1);
+}
+
+static int malformed(const struct gb_block_reader *r, struct gb_error *err, const char *what)
+{
+        return gb_error_set(err, GB_ERR_PROTOCOL, "malformed block: %s after \"%.*s\"", what, (int)r->len,
+                            r->path);
+}
+
+/* On failure the reader stays where it is, so that asking again fails again. */
+int gb_block_next(struct gb_block_reader *r, struct gb_entry *e, struct gb_error *err)
+{
+        struct gb_reader in = r->in;
+        uint64_t shared, n;
+        const uint8_t *rest;
+        uint8_t type;
+
+        if (in.p == in.end)
+                return 0;
+        if (!get_length(&in, &shared) || !get_length(&in, &n))
+                return malformed(r, err, "broken length");
+        if (shared > (r->block_start ? 0 : r->len))
+                return malformed(r, err, "more shared bytes than there are");
+        if (n > GB_PATH_MAX - shared)
+                return malformed(r, err, "path too long");
+        if (!gb_get_raw(&in, (size_t)n, &rest) || !gb_get_u8(&in, &type))
+                return malformed(r, err, "cut off");
+        e->has_gfid = type & TYPE_GFID;
+        e->type = (char)(type & ~TYPE_GFID);
+        if (!gb_entry_type_valid(e->type))
+                return malformed(r, err, "unknown type");
+        if (e->has_gfid && !gb_get_gfid(&in, &e->gfid))
+                return malformed(r, err, "cut off");
+        if (!e->has_gfid)
+                e->gfid = GB_GFID_NULL;
+        if (gb_path_cmp((const char *)rest, (size_t)n, r->path + shared, r->len - (size_t)shared) <= 0)
+                return malformed(r, err, "path out of order");
+        if (!rest_valid(r, (size_t)shared, (const char *)rest, (size_t)n))
+                return malformed(r, err, "bad path");
+        memcpy(r->path + shared, rest, (size_t)n);
+        r->len = (size_t)(shared + n);
+        r->in = in;
+        r->block_start = false;
+        e->path = r->path;
+        e->len = r->len;
+        return 1;
+}
