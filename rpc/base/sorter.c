@@ -78,6 +78,9 @@ struct merge {
         bool top_used; /* the top's record was returned: advance it first */
 };
 
+/* After a failure nothing can be had from a sorter: its file may end in the middle of a record. */
+enum state { ADDING, READING, FAILED };
+
 struct gb_sorter {
         gb_sorter_cmp cmp;
         void *arg;
@@ -90,7 +93,7 @@ struct gb_sorter {
         size_t next;     /* entry to return, when all fitted */
         uint64_t count;
         uint64_t spilled;
-        bool finished;
+        enum state state;
         struct spill spill;
         struct merge merge;
 };
@@ -340,15 +343,11 @@ static bool fits(const struct gb_sorter *s, size_t len)
         return records <= s->memory && (s->n + 1) * ENTRY_CHARGE <= s->memory - records;
 }
 
-int gb_sorter_add(struct gb_sorter *s, const void *rec, size_t len, struct gb_error *err)
+static int add(struct gb_sorter *s, const void *rec, size_t len, struct gb_error *err)
 {
         uint32_t head = (uint32_t)len;
         struct entry *e;
 
-        if (s->finished)
-                return gb_error_set(err, GB_ERR_USAGE, "record added to a finished sorter");
-        if (len > RECORD_MAX)
-                return gb_error_set(err, GB_ERR_LIMIT, "record of %zu bytes is too large to sort", len);
         if (!fits(s, len) && spill_region(s, err) < 0)
                 return -1;
         s->count++;
@@ -362,6 +361,18 @@ int gb_sorter_add(struct gb_sorter *s, const void *rec, size_t len, struct gb_er
                 memcpy(s->region + s->used + sizeof(head), rec, len);
         s->used += sizeof(head) + len;
         return 0;
+}
+
+int gb_sorter_add(struct gb_sorter *s, const void *rec, size_t len, struct gb_error *err)
+{
+        if (s->state != ADDING)
+                return gb_error_set(err, GB_ERR_USAGE, "record added to a sorter that is finished");
+        if (len > RECORD_MAX)
+                return gb_error_set(err, GB_ERR_LIMIT, "record of %zu bytes is too large to sort", len);
+        if (add(s, rec, len, err) == 0)
+                return 0;
+        s->state = FAILED;
+        return -1;
 }
 
 /* ---- merging runs ---- */
@@ -549,11 +560,8 @@ static int merge_pass(struct gb_sorter *s, struct gb_error *err)
         return 0;
 }
 
-int gb_sorter_finish(struct gb_sorter *s, struct gb_error *err)
+static int finish(struct gb_sorter *s, struct gb_error *err)
 {
-        if (s->finished)
-                return gb_error_set(err, GB_ERR_USAGE, "sorter finished twice");
-        s->finished = true;
         if (s->spill.fd < 0) {
                 sort_region(s);
                 return 0;
@@ -569,12 +577,26 @@ int gb_sorter_finish(struct gb_sorter *s, struct gb_error *err)
         return merge_open(s, &s->merge, s->spill.fd, s->spill.runs.v, s->spill.runs.n, err);
 }
 
+int gb_sorter_finish(struct gb_sorter *s, struct gb_error *err)
+{
+        if (s->state != ADDING)
+                return gb_error_set(err, GB_ERR_USAGE, "sorter finished twice, or after a failure");
+        s->state = finish(s, err) < 0 ? FAILED : READING;
+        return s->state == READING ? 0 : -1;
+}
+
 int gb_sorter_next(struct gb_sorter *s, const uint8_t **rec, size_t *len, struct gb_error *err)
 {
-        if (!s->finished)
-                return gb_error_set(err, GB_ERR_USAGE, "sorter read before it was finished");
-        if (!s->region)
-                return merge_next(s, &s->merge, rec, len, err);
+        if (s->state != READING)
+                return gb_error_set(err, GB_ERR_USAGE,
+                                    "sorter read before it was finished, or after a failure");
+        if (!s->region) {
+                int got = merge_next(s, &s->merge, rec, len, err);
+
+                if (got < 0)
+                        s->state = FAILED;
+                return got;
+        }
         if (s->next == s->n)
                 return 0;
         *rec = record_at(s, entry_at(s, s->n - 1 - s->next++), len);
