@@ -6,13 +6,14 @@
  * error the agent answers (union ok = FALSE) leaves the connection usable and arrives as *err with
  * "<peer>: " in front.
  *
- * Results (gbx_*) are owned by the caller: release with gb_client_free(xdr_gbx_..., &res).
+ * Results (gbx_*) are owned by the caller: release with gb_xdr_release((xdrproc_t)xdr_gbx_..., &res).
  */
 #ifndef GB_CLIENT_H
 #define GB_CLIENT_H
 
 #include <rpc/rpc.h>
 
+#include "base/gfid.h"
 #include "gbackup.h"
 #include "transport.h"
 
@@ -61,12 +62,19 @@ int gb_call_session_list(struct gb_client *c, gbx_sessions_res *out, struct gb_e
  *   gb_stream_recv   the next chunk that carries data or eof; empty heartbeats are swallowed after
  *                    `progress` (NULL allowed) was called with them.  The chunk's data is borrowed
  *                    until the next call.  1: chunk; 0: eof was delivered before; -1.
+ *   gb_stream_park   before a pause of more than a few seconds: take in what is in flight, so that
+ *                    the agent is not left writing to a peer that does not read (it gives up after
+ *                    GB_WRITE_MS).  Chunks are kept and gb_stream_recv() delivers them first.
  *   gb_stream_stop   give up early: drain what is in flight, CLOSE.
+ *
+ * An error the agent answers to NEXT ends the stream, not the connection: gb_stream_stop(), then
+ * other calls are possible again.
  */
 typedef void (*gb_stream_progress)(void *arg, const gbx_chunk *chunk);
 int gb_stream_start(struct gb_client *c, unsigned max_bytes, struct gb_error *err);
 int gb_stream_recv(struct gb_client *c, gbx_chunk *chunk, gb_stream_progress progress, void *arg,
                    struct gb_error *err);
+int gb_stream_park(struct gb_client *c, struct gb_error *err);
 int gb_stream_stop(struct gb_client *c, struct gb_error *err);
 
 /* Release what decoding allocated inside a gbx_ value. */

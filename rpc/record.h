@@ -18,6 +18,10 @@
 int gb_record_recv(struct gb_transport *t, struct gb_buf *rec, size_t max, gb_deadline first,
                    struct gb_error *err);
 
+/* The same, and the record as a whole has to be there by `whole`. */
+int gb_record_recv_by(struct gb_transport *t, struct gb_buf *rec, size_t max, gb_deadline first,
+                      gb_deadline whole, struct gb_error *err);
+
 /* Bytes kept free at the front of a buffer that is passed to gb_record_send(): the fragment header. */
 #define GB_RECORD_HEADER 4
 

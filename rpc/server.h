@@ -21,6 +21,9 @@ struct gb_server {
         size_t reply_max;
         int idle_ms;         /* wait for the next request; may be changed by a handler */
         void *context;       /* for the handlers: gb_server_context() */
+        /* When a peer that has not said HELLO is sent away, however busy it looks; 0: never.  The
+         * handler of HELLO clears it. */
+        gb_deadline login_until;
 };
 
 /* Requests until the peer leaves (0) or something breaks (-1). */

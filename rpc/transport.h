@@ -38,7 +38,7 @@ struct gb_transport {
 struct gb_transport *gb_transport_plain(int rfd, int wfd, int cancel_fd, const char *peer,
                                         struct gb_error *err);
 
-/* Connect within GB_CONNECT_MS an address. */
+/* Connect within GB_CONNECT_MS an address (connect.c).  Nobody there: GB_ERR_NO_AGENT. */
 struct gb_transport *gb_transport_unix(const char *path, int cancel_fd, struct gb_error *err);
 struct gb_transport *gb_transport_tcp(const char *host, const char *port, int cancel_fd,
                                       struct gb_error *err);
@@ -48,6 +48,11 @@ struct gb_transport *gb_transport_command(char *const argv[], int cancel_fd, con
 
 /* NULL is allowed.  Never blocks longer than a second (a child that does not leave is killed). */
 void gb_transport_close(struct gb_transport *t);
+
+/* Wait until `fd` is ready for `events`.  0, or -1 (GB_ERR_TIMEOUT, GB_ERR_CANCELLED, GB_ERR_SYSTEM);
+ * a request to give up wins over a ready fd.  What every implementation of recv and send waits with. */
+int gb_transport_wait(int fd, short events, int cancel_fd, gb_deadline until, const char *peer,
+                      struct gb_error *err);
 
 /* Exactly n bytes; *eof (NULL allowed) tells an orderly end before the first byte from an error. */
 int gb_transport_recv_all(struct gb_transport *t, void *buf, size_t n, gb_deadline until, bool *eof,
