@@ -9,6 +9,8 @@
 #define GB_BRICK_H
 
 #include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
 
 #include "base/error.h"
 #include "base/gfid.h"
@@ -22,14 +24,18 @@ struct gb_brick {
         int root_fd;        /* O_PATH-free directory fd of the root */
         int handles_fd;     /* .glusterfs */
         int index;          /* brick-id of glusterd: <volume>-client-<index> */
+        char *afr;          /* owned; "trusted.afr.<volume>-client-": the xattrs that blame a sibling */
         uint64_t volume_version; /* glusterd's `version` of the volume when opened */
         bool sharded;       /* the root has a .shard directory with the shard gfid */
 };
 
-/* Open and verify.  GB_ERR_NO_VOLUME, GB_ERR_NO_BRICK, GB_ERR_DENIED, GB_ERR_BRICK_DOWN. */
+/* Open and verify.  GB_ERR_NO_VOLUME; GB_ERR_NO_BRICK: glusterd does not list it for this node;
+ * GB_ERR_BRICK_DOWN: unreadable, or without volume-id and gfid (file system not mounted, brick never
+ * started, or we lack CAP_SYS_ADMIN); GB_ERR_DENIED: it carries another volume's id or a foreign gfid. */
 struct gb_brick *gb_brick_open(const struct gb_glusterd *gd, const char *volume, const char *path,
                                struct gb_error *err);
-/* The same without glusterd: for unit tests and the bench's own bricks. */
+/* The same without glusterd: for unit tests and the bench's own bricks.  The root needs its gfid and
+ * .glusterfs; volume_id is what the root says, or all zero; node is zero, index 0. */
 struct gb_brick *gb_brick_open_bare(const char *path, const char *volume, struct gb_error *err);
 void gb_brick_close(struct gb_brick *b);
 
@@ -45,11 +51,12 @@ int gb_get_gfid_at(int dirfd, const char *name, gb_gfid *out);
  * with errno.  (Linux has no lgetxattrat before 6.13.) */
 ssize_t gb_xattr_at(int dirfd, const char *name, const char *xattr, void *value, size_t size);
 
-/* Pending heals of this brick (facts 6.5, 5.6). */
+/* Pending heals this brick knows of (facts 6.5, 5.6): whom it blames, not who blames it. */
+#define GB_BLAMED_MAX 64
 struct gb_heal_status {
-        uint64_t pending;
-        bool blames_all;
-        int blamed[64];
+        uint64_t pending;          /* objects with an entry in indices/xattrop or indices/dirty */
+        bool blames_all;           /* every sibling is suspect: disperse, unreadable, or too many to look at */
+        int blamed[GB_BLAMED_MAX]; /* indices of bricks, as in gb_brick.index, each once */
         int n_blamed;
 };
 int gb_brick_heal_status(const struct gb_brick *b, struct gb_heal_status *out, struct gb_error *err);

@@ -53,9 +53,12 @@ void gb_volinfo_fini(struct gb_volinfo *v);
 /* Value of an option that is set explicitly, or NULL. */
 const char *gb_volinfo_option(const struct gb_volinfo *v, const char *name);
 
-/* Parse one document (network and entities off, depth and size bounded).
- * info: fills *v.  GB_ERR_NO_VOLUME when gluster says so, GB_ERR_GLUSTER for anything else.
- * status: sets online and rebalancing of the bricks *v already has.
+/* Parse one document (no network; a DOCTYPE, and with it every entity, is refused; depth and size bounded).
+ * Errors of all: GB_ERR_NO_VOLUME or GB_ERR_AGAIN when gluster says so, GB_ERR_LIMIT past a bound,
+ * GB_ERR_GLUSTER for anything else.
+ * info: fills *v, whose old content is not looked at; after a failure *v is empty.
+ * status: sets online and rebalancing of the bricks *v already has; "not started" is no failure but
+ * sets started to false.
  * pool list: fills v->peers. */
 int gb_xml_volume_info(const void *xml, size_t len, const char *volume, struct gb_volinfo *v,
                        struct gb_error *err);
@@ -64,10 +67,12 @@ int gb_xml_pool_list(const void *xml, size_t len, struct gb_volinfo *v, struct g
 /* Any document: only opRet.  0 ok; -1 with opErrstr. */
 int gb_xml_result(const void *xml, size_t len, struct gb_error *err);
 
-/* volume info + status + pool list.  A stopped volume is no error here (started = false). */
+/* volume info + status + pool list.  A stopped volume is no error here (started = false, no brick
+ * online).  *v is filled as by gb_xml_volume_info().  Beyond the parsers' errors: GB_ERR_TIMEOUT,
+ * GB_ERR_CANCELLED when cancel_fd becomes readable or its other end goes away. */
 int gb_gluster_topology(const struct gb_gluster *g, const char *volume, struct gb_volinfo *v,
                         struct gb_error *err);
-/* volume set */
+/* volume set.  GB_ERR_USAGE for a key or value that cannot be an argument. */
 int gb_gluster_set(const struct gb_gluster *g, const char *volume, const char *key, const char *value,
                    struct gb_error *err);
 

@@ -21,6 +21,10 @@ struct gb_glusterd {
 int gb_glusterd_init(struct gb_glusterd *gd, const char *workdir, const char *rundir, struct gb_error *err);
 void gb_glusterd_fini(struct gb_glusterd *gd);
 
+/* A name that may stand in a path and in an argument list: 1..GB_VOLUME_MAX of [A-Za-z0-9._-], no '-'
+ * or '.' first, and not "all", which gluster(8) takes for every volume. */
+bool gb_volume_name_valid(const char *name);
+
 /* UUID= of glusterd.info.  GB_ERR_GLUSTER when there is none. */
 int gb_glusterd_node(const struct gb_glusterd *gd, gb_gfid *out, struct gb_error *err);
 
@@ -30,7 +34,7 @@ struct gb_volume_file {
         uint64_t version;
         bool restored_from_snap;
 };
-/* vols/<volume>/info.  GB_ERR_NO_VOLUME; a volume name with a slash or a leading dot is refused. */
+/* vols/<volume>/info.  GB_ERR_NO_VOLUME, also for a name that gb_volume_name_valid() refuses. */
 int gb_glusterd_volume(const struct gb_glusterd *gd, const char *volume, struct gb_volume_file *out,
                        struct gb_error *err);
 
@@ -38,14 +42,17 @@ struct gb_brick_file {
         gb_gfid node;
         char *path; /* owned */
         char *host; /* owned */
+        char *afr;  /* owned; brick-id without its number ("<volume>-client-"): what AFR's xattrs are named by */
         int id;     /* brick-id, from "<volume>-client-<id>" */
 };
-/* The bricks/ entry whose uuid is this node's and whose path equals `path`.  1 found, 0 not, -1. */
+/* The bricks/ entry whose uuid is this node's and whose path equals `path`, among those that the info
+ * file lists.  1 found, 0 not, -1. */
 int gb_glusterd_brick(const struct gb_glusterd *gd, const char *volume, const char *path,
                       struct gb_brick_file *out, struct gb_error *err);
 void gb_brick_file_fini(struct gb_brick_file *f);
 
-/* Effective options of a brick's features/changelog section, from its volfile. */
+/* Effective options of a brick's features/changelog section, from its volfile.  glusterd writes only
+ * what is set; the rest is the translator's defaults. */
 struct gb_changelog_options {
         bool active;       /* changelog on */
         char *dir;         /* owned; changelog-dir */

@@ -1,0 +1,475 @@
+/*
+ * glusterd - read glusterd's working directory: node uuid, volumes, bricks, changelog options.
+ *
+ * Every file is a list of "key=value" lines, except volfiles.  glusterd writes a file under another
+ * name and renames it, so one file is always whole, but two may be of different moments.  Bricks are
+ * therefore found as glusterd itself finds them at its start: the info file lists the names of the
+ * brick files, and nothing else in bricks/ is believed (a file left there by a crash could name a brick
+ * that was removed long ago).  The name itself is ambiguous, /a/b and /a-b look the same: path and
+ * owner are taken from inside.
+ *
+ * info and the volfiles hold the credentials of the volume's clients.  What is read is wiped before
+ * it is freed.
+ */
+#include <config.h>
+
+#include "glusterd.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/cleanup.h"
+#include "base/limits.h"
+
+/* Default of rollover-time in the changelog translator. */
+#define DEFAULT_ROLLOVER 15
+
+int gb_glusterd_init(struct gb_glusterd *gd, const char *workdir, const char *rundir, struct gb_error *err)
+{
+        gd->workdir = strdup(workdir);
+        gd->rundir = strdup(rundir);
+        if (!gd->workdir || !gd->rundir) {
+                gb_glusterd_fini(gd);
+                return gb_error_set(err, GB_ERR_MEMORY, "%s: out of memory", workdir);
+        }
+        return 0;
+}
+
+void gb_glusterd_fini(struct gb_glusterd *gd)
+{
+        free(gd->workdir);
+        free(gd->rundir);
+        gd->workdir = NULL;
+        gd->rundir = NULL;
+}
+
+bool gb_volume_name_valid(const char *name)
+{
+        size_t len = strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-");
+
+        if (!len || name[len] || len > GB_VOLUME_MAX)
+                return false;
+        return name[0] != '-' && name[0] != '.' && strcmp(name, "all") != 0;
+}
+
+/* ---- a file in memory ---- */
+
+/* Empty it of what may be a password, then free it. */
+static void wipe(struct gb_buf *b)
+{
+        if (b->data)
+                explicit_bzero(b->data, b->cap);
+        gb_buf_fini(b);
+}
+
+#define CLEANUP_WIPE __attribute__((cleanup(wipe)))
+
+static int read_all(int fd, const char *path, size_t size, struct gb_buf *b, struct gb_error *err)
+{
+        /* One reservation: growing would leave unwiped copies behind. */
+        if (gb_buf_reserve(b, size + 1) < 0)
+                return gb_error_set(err, GB_ERR_MEMORY, "%s: out of memory", path);
+        while (b->len < size) {
+                ssize_t n = read(fd, b->data + b->len, size - b->len);
+
+                if (n < 0 && errno == EINTR)
+                        continue;
+                if (n < 0)
+                        return gb_error_sys(err, GB_ERR_GLUSTER, "%s: read", path);
+                if (n == 0)
+                        break;
+                b->len += (size_t)n;
+        }
+        b->data[b->len] = '\0';
+        return 0;
+}
+
+/* The whole file with a NUL behind it.  0; 1 there is no such file; -1. */
+static int load(const char *path, struct gb_buf *b, struct gb_error *err)
+{
+        GB_CLEANUP_CLOSE
+        int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+        struct stat st;
+
+        if (fd < 0 && (errno == ENOENT || errno == ENOTDIR))
+                return 1;
+        if (fd < 0)
+                return gb_error_sys(err, GB_ERR_GLUSTER, "%s: open", path);
+        if (fstat(fd, &st) < 0)
+                return gb_error_sys(err, GB_ERR_GLUSTER, "%s: stat", path);
+        if (!S_ISREG(st.st_mode))
+                return gb_error_set(err, GB_ERR_GLUSTER, "%s: not a regular file", path);
+        if (st.st_size >= GB_CONFIG_MAX)
+                return gb_error_set(err, GB_ERR_LIMIT, "%s: larger than %d bytes", path, GB_CONFIG_MAX);
+        return read_all(fd, path, (size_t)st.st_size, b, err);
+}
+
+/* Cut the next line off *text in place; NULL at the end. */
+static char *next_line(char **text)
+{
+        char *line = *text;
+        char *end;
+
+        if (!*line)
+                return NULL;
+        end = line + strcspn(line, "\n");
+        *text = *end ? end + 1 : end;
+        *end = '\0';
+        return line;
+}
+
+/* The value behind "key=" if the line has that key, else NULL. */
+static const char *value_of(const char *line, const char *key)
+{
+        size_t n = strlen(key);
+
+        return strncmp(line, key, n) == 0 && line[n] == '=' ? line + n + 1 : NULL;
+}
+
+static bool parse_uuid(const char *text, gb_gfid *out)
+{
+        return gb_gfid_parse(text, strlen(text), out);
+}
+
+static bool parse_number(const char *text, uint64_t max, uint64_t *out)
+{
+        uint64_t v = 0;
+
+        if (!*text)
+                return false;
+        for (; *text; text++) {
+                if (*text < '0' || *text > '9')
+                        return false;
+                if (v > (max - (uint64_t)(*text - '0')) / 10)
+                        return false;
+                v = v * 10 + (uint64_t)(*text - '0');
+        }
+        *out = v;
+        return true;
+}
+
+/* ---- the node ---- */
+
+int gb_glusterd_node(const struct gb_glusterd *gd, gb_gfid *out, struct gb_error *err)
+{
+        GB_CLEANUP_FREE
+        char *path = NULL;
+        CLEANUP_WIPE struct gb_buf b;
+        char *text, *line;
+        int rc;
+
+        gb_buf_init(&b, GB_CONFIG_MAX);
+        if (asprintf(&path, "%s/glusterd.info", gd->workdir) < 0) {
+                path = NULL;
+                return gb_error_set(err, GB_ERR_MEMORY, "glusterd.info: out of memory");
+        }
+        rc = load(path, &b, err);
+        if (rc > 0)
+                return gb_error_set(err, GB_ERR_GLUSTER, "%s: no such file: is this a gluster node?", path);
+        if (rc < 0)
+                return -1;
+        for (text = (char *)b.data; (line = next_line(&text));) {
+                const char *v = value_of(line, "UUID");
+
+                if (v && parse_uuid(v, out))
+                        return 0;
+        }
+        return gb_error_set(err, GB_ERR_GLUSTER, "%s: no UUID", path);
+}
+
+/* ---- a volume ---- */
+
+static int load_info(const struct gb_glusterd *gd, const char *volume, struct gb_buf *b, struct gb_error *err)
+{
+        GB_CLEANUP_FREE
+        char *path = NULL;
+        int rc;
+
+        if (!gb_volume_name_valid(volume))
+                return gb_error_set(err, GB_ERR_NO_VOLUME, "not a volume name: %.64s", volume);
+        if (asprintf(&path, "%s/vols/%s/info", gd->workdir, volume) < 0) {
+                path = NULL;
+                return gb_error_set(err, GB_ERR_MEMORY, "%s: out of memory", volume);
+        }
+        rc = load(path, b, err);
+        if (rc > 0)
+                return gb_error_set(err, GB_ERR_NO_VOLUME, "volume %s does not exist", volume);
+        return rc;
+}
+
+int gb_glusterd_volume(const struct gb_glusterd *gd, const char *volume, struct gb_volume_file *out,
+                       struct gb_error *err)
+{
+        bool id = false, status = false, version = false;
+        CLEANUP_WIPE struct gb_buf b;
+        char *text, *line;
+
+        gb_buf_init(&b, GB_CONFIG_MAX);
+        if (load_info(gd, volume, &b, err) < 0)
+                return -1;
+        *out = (struct gb_volume_file){.started = false};
+        for (text = (char *)b.data; (line = next_line(&text));) {
+                gb_gfid parent;
+                const char *v;
+
+                if ((v = value_of(line, "volume-id"))) {
+                        id = parse_uuid(v, &out->id);
+                } else if ((v = value_of(line, "status"))) {
+                        status = true;
+                        out->started = strcmp(v, "1") == 0;
+                } else if ((v = value_of(line, "version"))) {
+                        version = parse_number(v, UINT64_MAX, &out->version);
+                } else if ((v = value_of(line, "restored_from_snap"))) {
+                        out->restored_from_snap =
+                                parse_uuid(v, &parent) && !gb_gfid_eq(&parent, &GB_GFID_NULL);
+                }
+        }
+        if (!id || !status || !version)
+                return gb_error_set(err, GB_ERR_GLUSTER, "glusterd's info file of volume %s lacks %s", volume,
+                                    !id       ? "volume-id"
+                                    : !status ? "status"
+                                              : "version");
+        return 0;
+}
+
+/* ---- a brick ---- */
+
+void gb_brick_file_fini(struct gb_brick_file *f)
+{
+        free(f->path);
+        free(f->host);
+        free(f->afr);
+        *f = (struct gb_brick_file){.id = 0};
+}
+
+/* "<volume>-client-<id>" into prefix and number.  A cloned volume keeps the name of its origin here,
+ * and so do AFR's xattrs on the brick: the prefix is taken as it stands. */
+static int split_brick_id(const char *text, struct gb_brick_file *f)
+{
+        static const char mark[] = "-client-";
+        const char *at = NULL;
+        uint64_t id;
+
+        for (const char *p = text; (p = strstr(p, mark)); p++)
+                at = p + sizeof(mark) - 1;
+        if (!at || !parse_number(at, INT_MAX, &id))
+                return -1;
+        free(f->afr);
+        f->afr = strndup(text, (size_t)(at - text));
+        f->id = (int)id;
+        return f->afr ? 0 : -1;
+}
+
+/* Fill *f from the lines; false if it is not this node's brick at `path`, or not whole. */
+static bool parse_brick(char *text, const gb_gfid *node, const char *path, struct gb_brick_file *f)
+{
+        bool mine = false, here = false;
+        char *line;
+
+        while ((line = next_line(&text))) {
+                const char *v;
+
+                if ((v = value_of(line, "uuid"))) {
+                        mine = parse_uuid(v, &f->node) && gb_gfid_eq(&f->node, node);
+                } else if ((v = value_of(line, "path"))) {
+                        here = strcmp(v, path) == 0;
+                } else if ((v = value_of(line, "hostname")) && !strchr(v, '/') && strlen(v) <= GB_HOST_MAX) {
+                        free(f->host);
+                        f->host = strdup(v);
+                } else if ((v = value_of(line, "brick-id"))) {
+                        if (split_brick_id(v, f) < 0)
+                                return false;
+                }
+        }
+        return mine && here && f->host && f->afr;
+}
+
+/* "brick-<number>=<name>": the name of a file in bricks/, or NULL. */
+static const char *brick_file_name(const char *line)
+{
+        static const char key[] = "brick-";
+        const char *p = line + sizeof(key) - 1;
+        size_t digits;
+
+        if (strncmp(line, key, sizeof(key) - 1) != 0)
+                return NULL;
+        digits = strspn(p, "0123456789");
+        if (!digits || p[digits] != '=')
+                return NULL;
+        p += digits + 1;
+        return *p && *p != '.' && !strchr(p, '/') ? p : NULL;
+}
+
+/* 1 the file is this node's brick at `path` and *out is filled, 0 it is not, -1. */
+static int try_brick(const struct gb_glusterd *gd, const char *volume, const char *name, const gb_gfid *node,
+                     const char *path, struct gb_brick_file *out, struct gb_error *err)
+{
+        GB_CLEANUP_FREE
+        char *file = NULL;
+        CLEANUP_WIPE struct gb_buf b;
+        int rc;
+
+        gb_buf_init(&b, GB_CONFIG_MAX);
+        if (asprintf(&file, "%s/vols/%s/bricks/%s", gd->workdir, volume, name) < 0) {
+                file = NULL;
+                return gb_error_set(err, GB_ERR_MEMORY, "%s: out of memory", volume);
+        }
+        rc = load(file, &b, err);
+        if (rc < 0)
+                return -1;
+        if (rc > 0) /* removed since the info file was read */
+                return 0;
+        if (parse_brick((char *)b.data, node, path, out)) {
+                out->path = strdup(path);
+                if (out->path)
+                        return 1;
+                gb_brick_file_fini(out);
+                return gb_error_set(err, GB_ERR_MEMORY, "%s: out of memory", path);
+        }
+        gb_brick_file_fini(out);
+        return 0;
+}
+
+int gb_glusterd_brick(const struct gb_glusterd *gd, const char *volume, const char *path,
+                      struct gb_brick_file *out, struct gb_error *err)
+{
+        CLEANUP_WIPE struct gb_buf b;
+        char *text, *line;
+        unsigned seen = 0;
+        gb_gfid node;
+
+        gb_buf_init(&b, GB_CONFIG_MAX);
+        *out = (struct gb_brick_file){.id = 0};
+        if (path[0] != '/')
+                return 0;
+        if (gb_glusterd_node(gd, &node, err) < 0 || load_info(gd, volume, &b, err) < 0)
+                return -1;
+        for (text = (char *)b.data; (line = next_line(&text));) {
+                const char *name = brick_file_name(line);
+                int rc;
+
+                if (!name)
+                        continue;
+                if (++seen > GB_BRICKS_MAX)
+                        return gb_error_set(err, GB_ERR_LIMIT, "volume %s has more than %d bricks", volume,
+                                            GB_BRICKS_MAX);
+                rc = try_brick(gd, volume, name, &node, path, out, err);
+                if (rc)
+                        return rc;
+        }
+        return 0;
+}
+
+/* ---- changelog options ---- */
+
+void gb_changelog_options_fini(struct gb_changelog_options *o)
+{
+        free(o->dir);
+        o->dir = NULL;
+}
+
+/* GlusterFS's own idea of true. */
+static bool truth(const char *v)
+{
+        static const char *const words[] = {"on", "yes", "true", "enable", "1"};
+
+        for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+                if (strcasecmp(v, words[i]) == 0)
+                        return true;
+        return false;
+}
+
+/* One line of the section, leading blanks cut off. */
+static int apply_option(const char *line, struct gb_changelog_options *o)
+{
+        uint64_t n;
+
+        if (strncmp(line, "option ", 7) != 0)
+                return 0;
+        line += 7;
+        if (strncmp(line, "changelog ", 10) == 0) {
+                o->active = truth(line + 10);
+        } else if (strncmp(line, "capture-del-path ", 17) == 0) {
+                o->capture_del_path = truth(line + 17);
+        } else if (strncmp(line, "rollover-time ", 14) == 0) {
+                if (!parse_number(line + 14, UINT_MAX, &n))
+                        return -1;
+                o->rollover = (unsigned)n;
+        } else if (strncmp(line, "changelog-dir ", 14) == 0) {
+                free(o->dir);
+                o->dir = strdup(line + 14);
+        }
+        return 0;
+}
+
+/* 0 the section was there and makes sense. */
+static int parse_volfile(char *text, struct gb_changelog_options *o)
+{
+        static const char type[] = "type features/changelog";
+        bool inside = false;
+        char *line;
+
+        while ((line = next_line(&text))) {
+                line += strspn(line, " \t");
+                if (!inside) {
+                        inside = strcmp(line, type) == 0;
+                        continue;
+                }
+                if (strcmp(line, "end-volume") == 0)
+                        return o->dir && o->dir[0] == '/' ? 0 : -1;
+                if (apply_option(line, o) < 0)
+                        return -1;
+        }
+        return -1;
+}
+
+/* <workdir>/vols/<volume>/<volume>.<host>.<path without its first slash, - for />.vol */
+static char *volfile_name(const struct gb_glusterd *gd, const char *volume, const struct gb_brick_file *f)
+{
+        char *name;
+        int n;
+
+        n = asprintf(&name, "%s/vols/%s/%s.%s.%s.vol", gd->workdir, volume, volume, f->host, f->path + 1);
+        if (n < 0)
+                return NULL;
+        for (char *p = name + n - strlen(f->path + 1) - strlen(".vol"); *p; p++)
+                if (*p == '/')
+                        *p = '-';
+        return name;
+}
+
+int gb_glusterd_changelog_options(const struct gb_glusterd *gd, const char *volume,
+                                  const struct gb_brick_file *f, struct gb_changelog_options *out,
+                                  struct gb_error *err)
+{
+        GB_CLEANUP_FREE
+        char *path = NULL;
+        CLEANUP_WIPE struct gb_buf b;
+        int rc;
+
+        gb_buf_init(&b, GB_CONFIG_MAX);
+        *out = (struct gb_changelog_options){.rollover = DEFAULT_ROLLOVER};
+        if (!gb_volume_name_valid(volume))
+                return gb_error_set(err, GB_ERR_NO_VOLUME, "not a volume name: %.64s", volume);
+        path = volfile_name(gd, volume, f);
+        if (!path)
+                return gb_error_set(err, GB_ERR_MEMORY, "%s: out of memory", f->path);
+        rc = load(path, &b, err);
+        if (rc > 0)
+                return gb_error_set(err, GB_ERR_GLUSTER, "%s: no such file", path);
+        if (rc < 0)
+                return -1;
+        if (parse_volfile((char *)b.data, out) < 0) {
+                gb_changelog_options_fini(out);
+                return gb_error_set(err, GB_ERR_GLUSTER, "%s: no sound features/changelog section", path);
+        }
+        return 0;
+}
