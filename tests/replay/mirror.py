@@ -1,0 +1,290 @@
+"""mirror - a backup that does what the lists say, and nothing else.
+
+A list is correct if and only if this consumer, which never looks at the volume except at listed paths,
+ends with the volume's tree.  The rule, from the definition of the list format:
+
+  1. deepest first: take aside every old_path, drop every DELETE;
+  2. shallowest first: put the moved ones back, replacing what is there;
+  3. in path order: copy NEW and MODIFY from the volume; of an old_path the mirror lacked, copy path and
+     everything below it.
+
+Where a consumer could paper over a fault, this one counts it.  A DELETE or old_path the mirror does not
+have is noise (allowed, measured); a DELETE of a directory that still holds something means that the list
+forgot to say so, and is a fault.
+"""
+
+import os
+import stat
+
+import lists
+
+COPY = 1 << 20
+
+
+class Fault(Exception):
+    pass
+
+
+def gfid_ino(gfid):
+    """The inode number a mount shows: the low eight bytes of the gfid."""
+    return int(gfid.replace("-", "")[16:], 16)
+
+
+def user_xattrs(path):
+    return {n: os.getxattr(path, n, follow_symlinks=False) for n in os.listxattr(path, follow_symlinks=False)
+            if n.startswith("user.")}
+
+
+def same_bytes(a, b):
+    with open(a, "rb") as fa, open(b, "rb") as fb:
+        while True:
+            x, y = fa.read(COPY), fb.read(COPY)
+            if x != y:
+                return False
+            if not x:
+                return True
+
+
+def tree(top):
+    """Every path below top, as bytes relative to it, parents first."""
+    todo = [b""]
+    while todo:
+        at = todo.pop()
+        with os.scandir(os.path.join(top, at) if at else top) as entries:
+            for e in entries:
+                path = os.path.join(at, e.name) if at else e.name
+                yield path
+                if e.is_dir(follow_symlinks=False):
+                    todo.append(path)
+
+
+def differences(a, b, mtimes=True, content=True):
+    """What distinguishes tree a (the volume) from b (the mirror): a list of sentences."""
+    out = []
+    in_a, in_b = set(tree(a)), set(tree(b))
+    out += [f"missing in the mirror: {lists.escape(p)}" for p in sorted(in_a - in_b, key=lists.key)]
+    out += [f"only in the mirror: {lists.escape(p)}" for p in sorted(in_b - in_a, key=lists.key)]
+    groups = {}, {}
+    for path in sorted(in_a & in_b, key=lists.key):
+        pa, pb = os.path.join(a, path), os.path.join(b, path)
+        sa, sb = os.lstat(pa), os.lstat(pb)
+        what = one_difference(pa, sa, pb, sb, mtimes, content)
+        if what:
+            out.append(f"{what}: {lists.escape(path)}")
+        if not stat.S_ISDIR(sa.st_mode):
+            groups[0].setdefault(sa.st_ino, []).append(path)
+            groups[1].setdefault(sb.st_ino, []).append(path)
+    mine, theirs = ({tuple(g) for g in group.values()} for group in groups)
+    return out + ["hard links differ: " + " ".join(lists.escape(p) for p in group) for group in sorted(mine - theirs)]
+
+
+def one_difference(pa, sa, pb, sb, mtimes=True, content=True):
+    if stat.S_IFMT(sa.st_mode) != stat.S_IFMT(sb.st_mode):
+        return "type differs"
+    if stat.S_ISLNK(sa.st_mode):
+        if os.readlink(pa) != os.readlink(pb):
+            return "link target differs"
+    elif sa.st_mode != sb.st_mode:
+        return f"mode differs ({sa.st_mode:o}, mirror {sb.st_mode:o})"
+    if (sa.st_uid, sa.st_gid) != (sb.st_uid, sb.st_gid):
+        return f"owner differs ({sa.st_uid}:{sa.st_gid}, mirror {sb.st_uid}:{sb.st_gid})"
+    if stat.S_ISREG(sa.st_mode):
+        if sa.st_size != sb.st_size:
+            return f"size differs ({sa.st_size}, mirror {sb.st_size})"
+        if content and not same_bytes(pa, pb):
+            return "content differs"
+        if mtimes and sa.st_mtime_ns != sb.st_mtime_ns:
+            return f"mtime differs ({sa.st_mtime_ns}, mirror {sb.st_mtime_ns})"
+    if not stat.S_ISLNK(sa.st_mode) and user_xattrs(pa) != user_xattrs(pb):
+        return "user xattrs differ"
+    return None
+
+
+class Mirror:
+    def __init__(self, top, volume, check_gfids=True):
+        self.top, self.volume, self.check_gfids = top, volume, check_gfids
+        # Inode numbers of files: on the volume -> in the mirror, and back, because the mirror's file
+        # system hands the numbers of dropped files out again.
+        self.inodes, self.owner = {}, {}
+        self.names = {}  # inode number in the mirror -> names it had when this list's copying began, and since
+        self.aside = top + b".aside"
+        self.stats = {}
+        os.makedirs(top, exist_ok=True)
+
+    def count(self, what, n=1):
+        self.stats[what] = self.stats.get(what, 0) + n
+
+    def at(self, path):
+        return os.path.join(self.top, path)
+
+    def apply(self, entries):
+        self.stats = {"entries": len(entries)}
+        os.makedirs(self.aside)
+        moved = self.take(entries)
+        self.put(entries, moved)
+        self.copy(entries, moved)
+        if os.listdir(self.aside):
+            raise Fault("something taken aside was never put back")
+        os.rmdir(self.aside)
+        return self.stats
+
+    # 1. names of the tree before
+    def take(self, entries):
+        moved = {}
+        before = [(e.path if e.op == "DELETE" else e.old, i, e) for i, e in enumerate(entries)
+                  if e.op in ("DELETE", "RENAME")]
+        before.sort(key=lambda b: lists.depth(b[0]), reverse=True)
+        for path, i, e in before:
+            at = self.at(path)
+            if not os.path.lexists(at):
+                self.count("old_path not in the mirror" if e.op == "RENAME" else "DELETE not in the mirror")
+            elif e.op == "RENAME":
+                moved[i] = os.path.join(self.aside, b"%d" % i)
+                os.rename(at, moved[i])
+            else:
+                self.drop(at)
+        return moved
+
+    # 2. their new names
+    def put(self, entries, moved):
+        for i in sorted(moved, key=lambda i: lists.depth(entries[i].path)):
+            at = self.at(entries[i].path)
+            try:
+                os.makedirs(os.path.dirname(at), exist_ok=True)
+            except OSError:
+                raise Fault(f"{entries[i]!r}: what stands in the way was not said to be gone")
+            self.drop(at)
+            os.rename(moved[i], at)
+
+    # 3. content
+    def copy(self, entries, moved):
+        self.names = {}
+        for path in tree(self.top):
+            st = os.lstat(self.at(path))
+            if not stat.S_ISDIR(st.st_mode):
+                self.names.setdefault(st.st_ino, []).append(path)
+        for i, e in enumerate(entries):
+            if e.op in ("NEW", "MODIFY"):
+                self.copy_one(e)
+            elif e.op == "RENAME" and i not in moved:
+                self.copy_one(e)
+                self.copy_below(e.path)
+            elif e.op == "RENAME":
+                self.judge(e)
+
+    def copy_below(self, path):
+        src = os.path.join(self.volume, path)
+        if os.path.isdir(src) and not os.path.islink(src):
+            for below in tree(src):
+                self.copy_one(lists.Entry("NEW", os.path.join(path, below)))
+
+    def judge(self, e):
+        """What the list says of an object of the new tree must be so; the volume is at rest."""
+        try:
+            st = os.lstat(os.path.join(self.volume, e.path))
+        except FileNotFoundError:
+            self.count("listed, gone by now")
+            return None
+        kind = {stat.S_IFREG: "f", stat.S_IFDIR: "d", stat.S_IFLNK: "l", stat.S_IFIFO: "p", stat.S_IFSOCK: "s",
+                stat.S_IFBLK: "b", stat.S_IFCHR: "c"}[stat.S_IFMT(st.st_mode)]
+        if e.type is not None and e.type != kind:
+            raise Fault(f"{e!r}: listed as type {e.type}, is {kind}")
+        if e.gfid is not None and self.check_gfids and gfid_ino(e.gfid) != st.st_ino:
+            raise Fault(f"{e!r}: listed with gfid {e.gfid}, the volume's inode is {st.st_ino:x}")
+        return st
+
+    def copy_one(self, e):
+        st = self.judge(e)
+        if st is None:
+            return
+        src, at = os.path.join(self.volume, e.path), self.at(e.path)
+        old = os.lstat(at) if os.path.lexists(at) else None
+        if not os.path.isdir(os.path.dirname(at)):
+            raise Fault(f"{e!r}: the mirror has no directory to put it into")
+        if old is not None and not one_difference(src, st, at, old, mtimes=e.op == "MODIFY"):
+            self.count("listed, but the mirror had it already")
+        if stat.S_ISDIR(st.st_mode):
+            if old is None or not stat.S_ISDIR(old.st_mode):
+                self.drop(at)
+                os.mkdir(at)
+        elif not self.copy_file(e, src, st, at, old):
+            return
+        self.attributes(src, st, at)
+
+    def copy_file(self, e, src, st, at, old):
+        """True when the inode at `at` is to get the attributes too, False for one more name of a known one."""
+        known = self.inodes.get(st.st_ino)
+        if self.owner.get(known) != st.st_ino:
+            known = None
+        if known is not None and (old is None or old.st_ino != known):
+            name = self.name_of(known)
+            if name is not None:
+                self.drop(at)
+                os.link(self.at(name), at, follow_symlinks=False)
+                self.names.setdefault(known, []).append(e.path)
+                if e.op == "MODIFY":
+                    self.count("MODIFY of a name that was another file's")
+                return False
+        if e.op == "MODIFY" and old is None:
+            self.count("MODIFY not in the mirror")
+        same = old is not None and old.st_ino == known and stat.S_IFMT(old.st_mode) == stat.S_IFMT(st.st_mode)
+        if not same:
+            self.drop(at)
+        if stat.S_ISREG(st.st_mode):
+            self.bytes(src, at, same)
+        elif not same and stat.S_ISLNK(st.st_mode):
+            os.symlink(os.readlink(src), at)
+        elif not same:
+            os.mknod(at, st.st_mode, st.st_rdev)
+        now = os.lstat(at).st_ino
+        if not same:
+            self.inodes[st.st_ino] = now
+            self.owner[now] = st.st_ino
+            self.names[now] = [e.path]
+        return True
+
+    @staticmethod
+    def bytes(src, at, in_place):
+        with open(src, "rb") as fin, open(at, "r+b" if in_place else "xb") as fout:
+            fout.truncate(0)
+            while True:
+                chunk = fin.read(COPY)
+                if not chunk:
+                    return
+                fout.write(chunk)
+
+    def name_of(self, ino):
+        for name in self.names.get(ino, ()):
+            try:
+                if os.lstat(self.at(name)).st_ino == ino:
+                    return name
+            except OSError:
+                pass
+        return None
+
+    def attributes(self, src, st, at):
+        os.chown(at, st.st_uid, st.st_gid, follow_symlinks=False)
+        if stat.S_ISLNK(st.st_mode):
+            return
+        want, have = user_xattrs(src), user_xattrs(at)
+        for n in have:
+            if n not in want:
+                os.removexattr(at, n)
+        for n, v in want.items():
+            if have.get(n) != v:
+                os.setxattr(at, n, v)
+        os.chmod(at, stat.S_IMODE(st.st_mode))
+        os.utime(at, ns=(st.st_atime_ns, st.st_mtime_ns))
+
+    def drop(self, at):
+        """Make room.  Whatever a directory still holds was gone or moved on the volume, unsaid."""
+        if not os.path.lexists(at):
+            return
+        if not stat.S_ISDIR(os.lstat(at).st_mode):
+            os.unlink(at)
+            return
+        left = sorted(tree(at))
+        if left:
+            raise Fault(f"{lists.escape(os.path.relpath(at, self.top))} is another object now, but nothing was said "
+                        "of what was below: " + " ".join(lists.escape(p) for p in left[:3]))
+        os.rmdir(at)
