@@ -322,8 +322,7 @@ static void level_pop(struct gb_walk *w)
 /* Names at the brick root that are GlusterFS's own (facts 7): 1 internal, 0 the users', -1 with errno.
  * Internal directories have fixed gfids, and a user may have a directory with one of their names where
  * the feature is off; so the gfid decides, and only for directories of the root it is worth reading.
- * One without gfid (lost+found) came there behind Gluster's back.  Whoever may not read trusted.* would
- * see none at all, but then gb_brick_open() has already failed. */
+ * One without gfid (lost+found) came there behind Gluster's back. */
 static int is_internal(struct gb_walk *w, const char *name, char type)
 {
         gb_gfid gfid, owner;
@@ -690,6 +689,17 @@ static int copy_after(struct gb_walk *w, const struct gb_walk_options *o, struct
         return w->after ? 0 : gb_error_set(err, GB_ERR_MEMORY, "out of memory for a path");
 }
 
+/* Without CAP_SYS_ADMIN or /proc every gfid would look absent, every directory vanished. */
+static int check_sight(const struct gb_brick *b, struct gb_error *err)
+{
+        gb_gfid gfid;
+
+        if (gb_get_gfid_at(b->root_fd, ".", &gfid) < 0)
+                return gb_error_sys(err, GB_ERR_BRICK_DOWN, "brick %s: cannot read trusted.gfid of its root",
+                                    b->path);
+        return 0;
+}
+
 struct gb_walk *gb_walk_open(const struct gb_brick *b, const struct gb_walk_options *o, struct gb_error *err)
 {
         struct gb_walk *w = calloc(1, sizeof(*w));
@@ -707,7 +717,7 @@ struct gb_walk *gb_walk_open(const struct gb_brick *b, const struct gb_walk_opti
                 gb_error_set(err, GB_ERR_MEMORY, "out of memory for a walk");
                 goto fail;
         }
-        if (copy_roots(w, o, err) < 0 || copy_after(w, o, err) < 0)
+        if (check_sight(b, err) < 0 || copy_roots(w, o, err) < 0 || copy_after(w, o, err) < 0)
                 goto fail;
         return w;
 fail:
