@@ -1,8 +1,8 @@
 /*
  * changelog - the records of one slice (facts 1).
  *
- * Both encodings, v1.1 and v1.2.  A parser works on bytes in memory, in place; the reader of a slice
- * maps or reads the file in bounded pieces.  Anything that is not a record ends the parse: `torn` if
+ * Both encodings, v1.1 and v1.2.  A parser works on bytes in memory, in place; slicefile.h reads a
+ * slice in bounded pieces and feeds them.  Anything that is not a record ends the parse: `torn` if
  * the bytes simply stop inside a record, `corrupt` otherwise.
  */
 #ifndef GB_CHANGELOG_H
@@ -58,7 +58,11 @@ struct gb_changelog {
         bool binary;
         bool v11;            /* version 1.1: UNLINK and RMDIR have no path bytes */
         size_t header_len;
+        size_t base_offset;  /* where `base` stands in the slice */
 };
+
+/* Bytes of every header there is. */
+#define GB_CHANGELOG_HEADER 51
 
 /* Parse the header and stand on the first record.  -1: not a changelog (GB_ERR_GAP), with `what`
  * (the file's name) in the text. */
@@ -66,7 +70,11 @@ int gb_changelog_begin(struct gb_changelog *c, const void *data, size_t len, con
                        struct gb_error *err);
 /* Stand on the record at a byte offset that an earlier parse ended at. */
 int gb_changelog_seek(struct gb_changelog *c, size_t offset, struct gb_error *err);
+/* Of the next record, from the slice's beginning; after TORN or CORRUPT: where that record begins. */
 size_t gb_changelog_offset(const struct gb_changelog *c);
+/* Go on in another piece of the same slice; a record begins at `data`, which is at `offset`. */
+void gb_changelog_feed(struct gb_changelog *c, const void *data, size_t len, size_t offset);
+/* Only GB_PARSE_RECORD moves; only then *r means something. */
 enum gb_parse gb_changelog_next(struct gb_changelog *c, struct gb_record *r);
 
 #endif

@@ -3,8 +3,8 @@
  *
  * The cursor is a place in the records, not a time:
  *
- *     HTIME file in use, last closed slice, live slice (inode, length read, xxh64 of those bytes),
- *     volume version, node uuid, brick path
+ *     HTIME file in use and offset in it, last closed slice, live slice (inode, length read, xxh64 of
+ *     those bytes), volume version, node uuid, brick path
  *
  * The live slice is read up to now, so nothing waits for a rollover.  The next window finds the same
  * bytes under the name the slice got when it was closed, checks the hash, and goes on behind them with
@@ -13,7 +13,9 @@
  *
  * Whatever breaks the chain is GB_ERR_GAP with the brick, the interval and the reason in the text:
  * another HTIME, a slice missing, unparsable, overwritten, out of order, not starting with the bytes
- * already read; a foreign prefix; a hole in the heartbeat together with four or more volume changes.
+ * already read; a foreign prefix; a hole in the heartbeat together with four or more volume changes,
+ * which is what switching changelog off behind a stopped brick looks like (facts 3.5 c).  By time there
+ * is no volume version to compare with, so there a hole alone is a gap.
  */
 #ifndef GB_HISTORY_H
 #define GB_HISTORY_H
@@ -25,9 +27,10 @@
 
 struct gb_cursor {
         char htime[64];
+        uint64_t htime_len;    /* bytes of it that were read: what stands behind happened since */
         int64_t last_ts;       /* newest slice (closed, or named by HTIME) that was read */
-        uint64_t live_ino;
-        uint64_t live_len;     /* bytes of the live slice already read, 0: it did not exist */
+        uint64_t live_ino;     /* 0: there was none */
+        uint64_t live_len;     /* bytes of the live slice already read, 0: it held no record */
         uint64_t live_hash;    /* xxh64, seed 0, of these bytes */
         uint64_t volume_version;
         gb_gfid node;

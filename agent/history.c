@@ -1,0 +1,610 @@
+/*
+ * history - a brick's change records from a cursor to now.
+ *
+ * When a window is opened its parts are fixed: the closed slices, in order, and last the live file through
+ * a descriptor that was opened before the slices were listed.  A rollover afterwards renames that file but
+ * changes nothing for us: the window ends in the bytes it has when its turn comes.
+ *
+ * The first part of a window is the file that was live when the cursor was taken (if it held records
+ * then), so it must begin with the bytes that were read; it is there that E records are skipped and D
+ * and M records marked as replayed.
+ */
+#include <config.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/cleanup.h"
+#include "base/limits.h"
+#include "chain.h"
+#include "history.h"
+#include "slicefile.h"
+
+/* Slice names run up to a second early, and the clock that names them is coarse (facts 3.3). */
+#define TIME_SLACK 2
+/* rollover-time when glusterd cannot be asked. */
+#define ROLLOVER_DEFAULT 15
+/* Shortest silence that is a hole. */
+#define HOLE_MIN 60
+/* Volume changes that stop, off, start, stop, on, start take at least; with only a restart to show for it,
+ * and no hole, all six of them are wanted. */
+#define CHANGES_WITH_HOLE    4
+#define CHANGES_WITH_RESTART 6
+
+#define POLL_MS 100
+
+struct part {
+        struct gb_slice slice;
+        bool live;
+        bool reread; /* lies before the cursor whole: D and M only */
+};
+
+struct gb_history {
+        const struct gb_brick *b;
+        char dir[GB_BRICK_PATH_MAX + 32];
+        struct gb_cursor from; /* by_time: only `when` and `last_ts` */
+        struct gb_cursor next;
+        bool by_time;
+        int64_t start, end;
+        struct gb_chain chain;
+        GB_VEC(struct part) parts;
+        size_t at;
+        bool reading;    /* parts[at] is open */
+        uint64_t replay; /* bytes of it from before the cursor */
+        struct gb_slicefile file;
+        uint64_t records;
+};
+
+/* What glusterd says of the volume now. */
+struct volume_now {
+        bool known;
+        uint64_t version;
+        unsigned rollover;
+};
+
+static void iso_time(int64_t seconds, char out[32])
+{
+        time_t t = (time_t)seconds;
+        struct tm tm;
+
+        if (!gmtime_r(&t, &tm) || !strftime(out, 32, "%Y-%m-%dT%H:%M:%SZ", &tm))
+                snprintf(out, 32, "%" PRId64, seconds);
+}
+
+/* Bring a bare reason into the form that a user reads; other errors only get the brick. */
+static int explain(const struct gb_history *h, struct gb_error *err)
+{
+        char reason[GB_TEXT_MAX], from[32], to[32];
+
+        if (!err)
+                return -1;
+        if (err->code != GB_ERR_GAP)
+                return gb_error_prefix(err, "%.512s", h->b->path);
+        memcpy(reason, err->text, sizeof(reason));
+        iso_time(h->by_time ? h->start : h->from.when, from);
+        iso_time(h->by_time && h->end ? h->end : (int64_t)time(NULL), to);
+        return gb_error_set(err, GB_ERR_GAP, "%.512s: history from %s to %s: %.400s; run a full list",
+                            h->b->path, from, to, reason);
+}
+
+static int set_dir(const struct gb_brick *b, char *dir, size_t size, struct gb_error *err)
+{
+        int n = snprintf(dir, size, "%s/.glusterfs/changelogs", b->path);
+
+        if (n < 0 || (size_t)n >= size)
+                return gb_error_set(err, GB_ERR_LIMIT, "brick path is longer than %d bytes",
+                                    GB_BRICK_PATH_MAX);
+        return 0;
+}
+
+static int check_options(const struct gb_changelog_options *o, const char *dir, struct gb_error *err)
+{
+        if (!o->active)
+                return gb_error_set(err, GB_ERR_CHANGELOG_OFF, "changelog is off");
+        if (o->rollover < 2)
+                return gb_error_set(err, GB_ERR_GAP,
+                                    "changelog.rollover-time is %u: below 2 slices overwrite each other",
+                                    o->rollover);
+        if (!o->dir || strcmp(o->dir, dir) != 0)
+                return gb_error_set(err, GB_ERR_GAP, "changelog.changelog-dir is %.256s, not the default",
+                                    o->dir ? o->dir : "unknown");
+        return 0;
+}
+
+/* The options and the version; without glusterd nothing is checked. */
+static int ask_glusterd(const struct gb_brick *b, const struct gb_glusterd *gd, const char *dir,
+                        struct volume_now *now, struct gb_error *err)
+{
+        struct gb_changelog_options o = {0};
+        struct gb_brick_file file = {0};
+        struct gb_volume_file volume;
+        int rc;
+
+        *now = (struct volume_now){false, b->volume_version, ROLLOVER_DEFAULT};
+        if (!gd)
+                return 0;
+        if (gb_glusterd_volume(gd, b->volume, &volume, err) < 0)
+                return -1;
+        rc = gb_glusterd_brick(gd, b->volume, b->path, &file, err);
+        if (rc < 0)
+                return -1;
+        if (rc == 0)
+                return gb_error_set(err, GB_ERR_NO_BRICK, "not a brick of volume %.256s here", b->volume);
+        rc = gb_glusterd_changelog_options(gd, b->volume, &file, &o, err);
+        gb_brick_file_fini(&file);
+        if (rc < 0)
+                return -1;
+        rc = check_options(&o, dir, err);
+        *now = (struct volume_now){true, volume.version, o.rollover};
+        gb_changelog_options_fini(&o);
+        return rc;
+}
+
+static int add_part(struct gb_history *h, const struct gb_slice *s, bool reread, struct gb_error *err)
+{
+        struct part p = {.live = !s, .reread = reread};
+
+        if (s)
+                p.slice = *s;
+        if (gb_vec_push(&h->parts, p) < 0)
+                return gb_error_set(err, GB_ERR_MEMORY, "no memory for the list of slices");
+        return 0;
+}
+
+/* One slice of the window. */
+static int add_slice(struct gb_history *h, const struct gb_slice *s, struct gb_error *err)
+{
+        if (gb_chain_check_slice(s, err) < 0)
+                return -1;
+        return s->file ? add_part(h, s, false, err) : 0;
+}
+
+/*
+ * A hole in the heartbeat is a brick that was down, which loses nothing; unless changelog was switched off,
+ * the brick started, stopped, changelog switched on.  Only the number of volume changes tells.
+ */
+static int check_holes(const struct gb_history *h, const struct volume_now *now, int64_t to,
+                       struct gb_error *err)
+{
+        int64_t limit = 3 * (int64_t)now->rollover > HOLE_MIN ? 3 * (int64_t)now->rollover : HOLE_MIN;
+        uint64_t changes = now->version - h->from.volume_version;
+        int64_t since, hole;
+        unsigned restarts;
+        char at[32];
+
+        if (!now->known)
+                return 0;
+        hole = gb_chain_longest_hole(&h->chain, h->from.last_ts, to, &since);
+        restarts = gb_chain_restarts(&h->chain, h->from.last_ts, to);
+        iso_time(since, at);
+        if (h->by_time && hole > limit)
+                return gb_error_set(err, GB_ERR_GAP,
+                                    "no sign of the brick for %" PRId64 " s from %s, and no way to know that "
+                                    "changelog stayed on",
+                                    hole, at);
+        if (h->by_time)
+                return 0;
+        if (now->version < h->from.volume_version)
+                return gb_error_set(err, GB_ERR_GAP,
+                                    "the volume's version went back from %" PRIu64 " to %" PRIu64,
+                                    h->from.volume_version, now->version);
+        if ((hole > limit && changes >= CHANGES_WITH_HOLE) || (restarts && changes >= CHANGES_WITH_RESTART))
+                return gb_error_set(err, GB_ERR_GAP,
+                                    "no sign of the brick for %" PRId64 " s from %s while the volume was "
+                                    "changed %" PRIu64 " times: changelog may have been off",
+                                    hole, at, changes);
+        return 0;
+}
+
+static int open_from_cursor(struct gb_history *h, const struct gb_history_options *o, struct gb_error *err)
+{
+        const struct gb_cursor *from = &h->from;
+        struct gb_chain *c = &h->chain;
+
+        if (!gb_gfid_eq(&from->node, &h->b->node))
+                return gb_error_set(err, GB_ERR_GAP, "the brick was on another node");
+        if (strcmp(from->brick, h->b->path) != 0)
+                return gb_error_set(err, GB_ERR_GAP, "the cursor is of brick %.256s", from->brick);
+        if (from->last_ts < 1 || from->htime_len < 1)
+                return gb_error_set(err, GB_ERR_USAGE, "the cursor has no place in HTIME");
+        if (gb_chain_open(h->dir, from->last_ts - 1, NULL, from->htime_len, c, err) < 0 ||
+            gb_chain_follow(c, from, err) < 0 || gb_chain_check_htime(c, err) < 0)
+                return -1;
+        for (size_t i = 0; i < c->slices.slices.n; i++) {
+                const struct gb_slice *s = &c->slices.slices.v[i];
+                bool before = s->ts == from->last_ts && !c->take_since;
+                int rc = 0;
+
+                if (!before)
+                        rc = add_slice(h, s, err);
+                else if (o->reread && s->file)
+                        rc = add_part(h, s, true, err);
+                if (rc < 0)
+                        return -1;
+        }
+        if (c->newest < from->last_ts)
+                c->newest = from->last_ts;
+        return 0;
+}
+
+/* Which HTIME file covers the window: the one in use, or an older one that ended after it. */
+static int choose_htime(struct gb_history *h, bool *current, struct gb_error *err)
+{
+        struct gb_slices *s = &h->chain.slices;
+        char name[GB_HTIME_NAME];
+        int64_t next;
+        int rc;
+
+        *current = true;
+        if (!s->htime.name[0])
+                return gb_error_set(err, GB_ERR_GAP, "there is no HTIME file");
+        if (s->htime.started <= h->start)
+                return 0;
+        rc = gb_slices_htime_of(s, h->start, name, &next, err);
+        if (rc < 0)
+                return -1;
+        if (rc == 0)
+                return gb_error_set(err, GB_ERR_GAP, "there is no history before %" PRId64, next);
+        if (!h->end || h->end >= next)
+                return gb_error_set(err, GB_ERR_GAP, "changelog was switched off and on at %" PRId64, next);
+        gb_chain_close(&h->chain);
+        *current = false;
+        if (gb_chain_open(h->dir, h->start - TIME_SLACK - 1, name, 0, &h->chain, err) < 0)
+                return -1;
+        if (h->chain.slices.last_ts < h->end)
+                return gb_error_set(err, GB_ERR_GAP, "changelog was switched off at %" PRId64,
+                                    h->chain.slices.last_ts);
+        return 0;
+}
+
+/* The slice that ends the window by time was taken: the cursor stands behind it. */
+static void stop_at(struct gb_history *h, int64_t ts)
+{
+        const struct gb_htime *t = &h->chain.slices.htime;
+
+        h->next.last_ts = ts;
+        for (size_t i = 0; i < t->entries.n && t->entries.v[i].ts <= ts; i++)
+                h->next.htime_len = t->entries.v[i].end;
+}
+
+static int open_by_time(struct gb_history *h, bool *with_live, struct gb_error *err)
+{
+        struct gb_chain *c = &h->chain;
+        bool current;
+
+        if (gb_chain_open(h->dir, h->start - TIME_SLACK - 1, NULL, 0, c, err) < 0 ||
+            choose_htime(h, &current, err) < 0)
+                return -1;
+        gb_chain_from(c, h->start - TIME_SLACK);
+        if (gb_chain_check_htime(c, err) < 0)
+                return -1;
+        h->from.last_ts = c->first ? c->slices.htime.entries.v[c->first - 1].ts : c->slices.htime.started;
+        *with_live = true;
+        for (size_t i = 0; i < c->slices.slices.n && *with_live; i++) {
+                const struct gb_slice *s = &c->slices.slices.v[i];
+
+                if (!current && s->ts > c->slices.last_ts)
+                        break;
+                if (add_slice(h, s, err) < 0)
+                        return -1;
+                if (h->end && s->ts >= h->end + TIME_SLACK)
+                        *with_live = false;
+                stop_at(h, s->ts);
+        }
+        *with_live &= current;
+        return 0;
+}
+
+static void fill_next(struct gb_history *h, const struct volume_now *now, bool with_live)
+{
+        struct gb_cursor *n = &h->next;
+        const struct gb_slices *s = &h->chain.slices;
+
+        memcpy(n->htime, s->htime.name, sizeof(n->htime));
+        memcpy(n->brick, h->b->path, strlen(h->b->path) + 1);
+        n->node = h->b->node;
+        n->volume_version = now->version;
+        n->when = (int64_t)time(NULL);
+        if (with_live) {
+                n->htime_len = s->htime.size;
+                n->last_ts = h->chain.newest;
+                n->live_ino = h->chain.live_ino;
+        }
+}
+
+static int open_window(struct gb_history *h, const struct gb_glusterd *gd, const struct gb_history_options *o,
+                       struct gb_error *err)
+{
+        struct volume_now before, after;
+        bool with_live = true;
+        int64_t to;
+        int rc;
+
+        /* The version that the next cursor keeps is from before the snapshot, the one compared with this
+         * cursor from after it: a change in between counts in both windows rather than in none. */
+        if (ask_glusterd(h->b, gd, h->dir, &before, err) < 0)
+                return -1;
+        rc = h->by_time ? open_by_time(h, &with_live, err) : open_from_cursor(h, o, err);
+        if (rc < 0 || ask_glusterd(h->b, gd, h->dir, &after, err) < 0)
+                return -1;
+        to = with_live ? (int64_t)time(NULL) : h->next.last_ts;
+        if (check_holes(h, &after, to, err) < 0)
+                return -1;
+        fill_next(h, &before, with_live);
+        if (with_live && h->chain.live_fd >= 0 && add_part(h, NULL, false, err) < 0)
+                return -1;
+        if (!h->by_time && h->from.live_len && (h->parts.n == 0 || h->parts.v[h->parts.n - 1].reread))
+                return gb_error_set(err, GB_ERR_GAP, "the CHANGELOG read before is gone");
+        return 0;
+}
+
+static int check_request(const struct gb_history_options *o, struct gb_error *err)
+{
+        if (o->from)
+                return 0;
+        if (o->start < 1 || o->start > (int64_t)time(NULL))
+                return gb_error_set(err, GB_ERR_USAGE,
+                                    "the window begins in the future or before 1970: %" PRId64, o->start);
+        if (o->end && o->end < o->start)
+                return gb_error_set(err, GB_ERR_USAGE,
+                                    "the window ends before it begins: %" PRId64 " < %" PRId64, o->end,
+                                    o->start);
+        return 0;
+}
+
+struct gb_history *gb_history_open(const struct gb_brick *b, const struct gb_glusterd *gd,
+                                   const struct gb_history_options *o, struct gb_error *err)
+{
+        struct gb_history *h;
+
+        if (check_request(o, err) < 0)
+                return NULL;
+        h = calloc(1, sizeof(*h));
+        if (!h) {
+                gb_error_set(err, GB_ERR_MEMORY, "no memory to read history");
+                return NULL;
+        }
+        h->b = b;
+        h->by_time = !o->from;
+        h->start = o->start;
+        h->end = o->end;
+        h->chain.live_fd = h->chain.slices.dir_fd = h->file.fd = -1;
+        if (o->from)
+                h->from = *o->from;
+        if (set_dir(b, h->dir, sizeof(h->dir), err) < 0 || gb_slicefile_init(&h->file, err) < 0)
+                goto fail;
+        if (open_window(h, gd, o, err) < 0) {
+                explain(h, err);
+                goto fail;
+        }
+        return h;
+fail:
+        gb_history_close(h);
+        return NULL;
+}
+
+void gb_history_close(struct gb_history *h)
+{
+        if (!h)
+                return;
+        gb_slicefile_fini(&h->file);
+        gb_chain_close(&h->chain);
+        gb_vec_free(&h->parts);
+        free(h);
+}
+
+static int open_part_fd(struct gb_history *h, const struct part *p, const char *name, struct gb_error *err)
+{
+        int fd;
+
+        if (p->live) {
+                fd = fcntl(h->chain.live_fd, F_DUPFD_CLOEXEC, 0);
+                return fd >= 0 ? fd : gb_error_sys(err, GB_ERR_SYSTEM, "cannot use the live CHANGELOG");
+        }
+        fd = openat(h->chain.slices.dir_fd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+        if (fd < 0 && errno == ENOENT)
+                return gb_error_set(err, GB_ERR_GAP, "slice %s is missing", name);
+        return fd >= 0 ? fd : gb_error_sys(err, GB_ERR_SYSTEM, "cannot open slice %s", name);
+}
+
+/* The file that was live at the cursor begins with the bytes that were read then. */
+static int check_prefix(struct gb_history *h, const char *name, struct gb_error *err)
+{
+        uint64_t hash;
+
+        if (h->file.size >= h->from.live_len) {
+                if (gb_slicefile_prefix(&h->file, h->from.live_len, &hash, err) < 0)
+                        return -1;
+                if (hash == h->from.live_hash)
+                        return 0;
+        }
+        return gb_error_set(err, GB_ERR_GAP, "slice %s is not the one read before: overwritten or removed",
+                            name);
+}
+
+static bool is_first(const struct gb_history *h)
+{
+        return !h->by_time && !h->parts.v[h->at].reread && (h->at == 0 || h->parts.v[h->at - 1].reread);
+}
+
+/* 1 open, 0 a live file without a record yet. */
+static int begin_part(struct gb_history *h, struct gb_error *err)
+{
+        const struct part *p = &h->parts.v[h->at];
+        char name[GB_SLICE_NAME] = "CHANGELOG (live)";
+        int fd;
+
+        if (!p->live)
+                gb_slice_name(&p->slice, name);
+        else
+                h->next.when = (int64_t)time(NULL);
+        fd = open_part_fd(h, p, name, err);
+        if (fd < 0 || gb_slicefile_open(&h->file, fd, name, err) < 0)
+                return -1;
+        h->replay = 0;
+        if (is_first(h) && h->from.live_len) {
+                if (check_prefix(h, name, err) < 0)
+                        return -1;
+                h->replay = h->from.live_len;
+        }
+        if (p->live && h->file.size < GB_CHANGELOG_HEADER)
+                return 0; /* created, its header not yet written */
+        h->reading = true;
+        return 1;
+}
+
+static int end_part(struct gb_history *h, bool torn, struct gb_error *err)
+{
+        const struct part *p = &h->parts.v[h->at];
+        uint64_t offset = gb_slicefile_offset(&h->file);
+
+        if (torn && !p->live)
+                return gb_error_set(err, GB_ERR_GAP, "%s ends inside a record, at offset %" PRIu64,
+                                    h->file.what, offset);
+        if (offset < h->replay)
+                return gb_error_set(err, GB_ERR_GAP, "%s is not the one read before", h->file.what);
+        if (p->live && offset > h->file.parser.header_len) {
+                h->next.live_len = offset;
+                h->next.live_hash = gb_slicefile_hash(&h->file);
+        }
+        h->reading = false;
+        h->at++;
+        return 0;
+}
+
+/* 1 a record, 0 the part is done, -1. */
+static int next_of_part(struct gb_history *h, struct gb_history_record *r, struct gb_error *err)
+{
+        const struct part *p = &h->parts.v[h->at];
+
+        for (;;) {
+                uint64_t offset = gb_slicefile_offset(&h->file);
+                int rc = gb_slicefile_next(&h->file, &r->record, err);
+
+                if (rc < 0)
+                        return -1;
+                if (rc != 1)
+                        return end_part(h, rc == 2, err);
+                r->replay = p->reread || offset < h->replay;
+                if (r->replay && r->record.type == 'E')
+                        continue;
+                r->ts = p->live ? 0 : p->slice.ts;
+                return 1;
+        }
+}
+
+int gb_history_next(struct gb_history *h, struct gb_history_record *r, struct gb_error *err)
+{
+        while (h->at < h->parts.n) {
+                int rc = h->reading ? 1 : begin_part(h, err);
+
+                if (rc == 0) {
+                        h->at++;
+                        continue;
+                }
+                if (rc > 0)
+                        rc = next_of_part(h, r, err);
+                if (rc < 0)
+                        return explain(h, err);
+                if (rc > 0) {
+                        h->records++;
+                        return 1;
+                }
+        }
+        gb_slicefile_close(&h->file);
+        return 0;
+}
+
+const struct gb_cursor *gb_history_cursor(const struct gb_history *h)
+{
+        return &h->next;
+}
+
+void gb_history_window(const struct gb_history *h, int64_t *from, int64_t *to)
+{
+        *from = h->by_time ? h->start : h->from.when;
+        *to = h->by_time && h->end && h->end < h->next.when ? h->end : h->next.when;
+}
+
+uint64_t gb_history_records(const struct gb_history *h)
+{
+        return h->records;
+}
+
+/* The whole records of the live file, into the cursor. */
+static int pass_live(struct gb_chain *c, struct gb_cursor *out, struct gb_error *err)
+{
+        struct gb_slicefile f;
+        struct gb_record r;
+        int rc, fd;
+
+        if (c->live_fd < 0)
+                return 0;
+        if (gb_slicefile_init(&f, err) < 0)
+                return -1;
+        fd = gb_steal_fd(&c->live_fd);
+        rc = gb_slicefile_open(&f, fd, "CHANGELOG (live)", err);
+        if (rc == 0 && f.size >= GB_CHANGELOG_HEADER) {
+                while ((rc = gb_slicefile_next(&f, &r, err)) == 1)
+                        ;
+                if (rc >= 0 && gb_slicefile_offset(&f) > f.parser.header_len) {
+                        out->live_len = gb_slicefile_offset(&f);
+                        out->live_hash = gb_slicefile_hash(&f);
+                }
+        }
+        gb_slicefile_fini(&f);
+        return rc < 0 ? -1 : 0;
+}
+
+/* 1 done, 0 HTIME has no entry yet. */
+static int try_cursor(const struct gb_brick *b, const struct gb_glusterd *gd, struct gb_cursor *out,
+                      struct gb_error *err)
+{
+        struct gb_history h = {.b = b, .chain = {.live_fd = -1, .slices.dir_fd = -1}};
+        struct volume_now now;
+        int rc;
+
+        if (set_dir(b, h.dir, sizeof(h.dir), err) < 0 || ask_glusterd(b, gd, h.dir, &now, err) < 0)
+                return -1;
+        if (gb_chain_open(h.dir, (int64_t)time(NULL), NULL, GB_HTIME_TAIL, &h.chain, err) < 0)
+                return -1;
+        rc = h.chain.slices.last_ts > 0;
+        if (rc) { /* once more, now that it is known from when on files matter */
+                int64_t since = h.chain.slices.last_ts - 1;
+
+                gb_chain_close(&h.chain);
+                if (gb_chain_open(h.dir, since, NULL, GB_HTIME_TAIL, &h.chain, err) < 0)
+                        return -1;
+                rc = h.chain.slices.last_ts > 0;
+        }
+        if (rc) {
+                fill_next(&h, &now, true);
+                rc = pass_live(&h.chain, &h.next, err) < 0 ? -1 : 1;
+                *out = h.next;
+        }
+        gb_chain_close(&h.chain);
+        return rc;
+}
+
+int gb_cursor_now(const struct gb_brick *b, const struct gb_glusterd *gd, gb_deadline until,
+                  struct gb_cursor *out, struct gb_error *err)
+{
+        for (;;) {
+                int rc = try_cursor(b, gd, out, err);
+                struct timespec pause = {0, POLL_MS * 1000000L};
+
+                if (rc > 0)
+                        return 0;
+                if (rc < 0)
+                        return gb_error_prefix(err, "%.512s", b->path);
+                if (gb_deadline_left(until) == 0)
+                        return gb_error_set(err, GB_ERR_TIMEOUT,
+                                            "%.512s: changelog has not closed its first slice yet", b->path);
+                nanosleep(&pause, NULL);
+        }
+}
