@@ -5,9 +5,12 @@
  * emit sections.  Grouping uses rpc/base/sorter.h within `memory`; what does not fit spills to `tmpdir`.
  *
  * Mapping of records: see gb_claim_kind.  UNLINK and RMDIR set GB_FACT_GONE.  D sets DATA; M sets META
- * (38, 39), XATTR (17, 19, 36, 45), DATA (33, 34).  A record whose slot lies in the shard directory is
- * DATA of the base file; slots in other internal directories are dropped, and so are internal
- * objects themselves.
+ * (38, 39), XATTR (17, 19, 36, 45), DATA (33, 34), any other META and XATTR.  A record whose slot lies
+ * in the shard directory is DATA of the base file; slots in other internal directories are dropped,
+ * and so are internal objects themselves.
+ *
+ * A directory is a DIR item once per stream, but again if there are so many of them that those sent
+ * do not fit a share of `memory`: the later word holds.
  */
 #ifndef GB_CHANGES_H
 #define GB_CHANGES_H
@@ -17,9 +20,9 @@
 
 struct gb_changes_options {
         struct gb_history_options history;
-        bool look;
+        bool look;          /* without it shards are known only by their E records */
         size_t memory;      /* bytes for grouping */
-        const char *tmpdir;
+        const char *tmpdir; /* borrowed for the stream's life */
 };
 
 struct gb_changes;
@@ -29,7 +32,7 @@ struct gb_changes *gb_changes_open(const struct gb_brick *b, const struct gb_glu
 /* Append items to `out` until it is full (out->max) or `until` passed: 1 there is more, 0 that was the
  * end, -1. */
 int gb_changes_fill(struct gb_changes *c, struct gb_buf *out, gb_deadline until, struct gb_error *err);
-uint64_t gb_changes_progress(const struct gb_changes *c); /* records read + facts emitted */
+uint64_t gb_changes_progress(const struct gb_changes *c); /* records read + objects looked at + facts emitted */
 uint64_t gb_changes_count(const struct gb_changes *c);    /* facts emitted */
 const struct gb_cursor *gb_changes_cursor(const struct gb_changes *c);
 void gb_changes_window(const struct gb_changes *c, int64_t *from, int64_t *to);

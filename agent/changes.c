@@ -1,0 +1,465 @@
+/*
+ * changes - see changes.h.
+ *
+ * Four phases.  READ takes records into the grouping (events.h).  DIRS goes through the groups once:
+ * each object is looked at, directories leave as section 1 at once, all others wait, complete, in a
+ * second sorter, which gets them in order already and only stores.  OBJECTS sends these as section 2,
+ * SHARDS the base files of changed shards as section 3.  An object is thus looked at exactly once, and
+ * only after that look it is known whether it is a directory.
+ *
+ * Any step may stop because the buffer is full or time is up; then the fact in hand stays in `fact`
+ * with `ready` set, and the next call begins with it.
+ */
+#include <config.h>
+
+#include <endian.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/gfidmap.h"
+#include "base/limits.h"
+#include "base/sorter.h"
+#include "base/vec.h"
+#include "changes.h"
+#include "events.h"
+
+/* Shares of the memory: one part in this many.  Grouping gets the rest. */
+#define OBJECTS_SHARE 4
+#define SHARDS_SHARE  16
+#define SENT_SHARE    16
+/* Bytes a member of `sent` takes, at worst, and how many there may always be. */
+#define SENT_MEMBER 128
+#define SENT_LEAST  64
+/* Bytes of a fact that can wait for section 2: what the sorter takes. */
+#define STORED_MAX ((size_t)1024 * 1024)
+/* Records between two looks at the clock. */
+#define READ_BATCH 256
+
+enum phase { PHASE_READ, PHASE_DIRS, PHASE_OBJECTS, PHASE_SHARDS, PHASE_END };
+
+/* What is known of a directory that a slot needs; values of `sent`. */
+enum place { PLACE_NEW = 0, PLACE_SENT, PLACE_ABSENT, PLACE_INTERNAL };
+
+struct gb_changes {
+        const struct gb_brick *brick;
+        bool look;
+        enum phase phase;
+        bool begun; /* the phase's section item is out */
+
+        struct gb_history *history;
+        struct gb_events *events;
+        struct gb_resolver *resolver;
+        struct gb_sorter *objects;
+        struct gb_sorter *shards; /* 16 bytes each */
+        gb_gfid last_shard;       /* the one added or sent last: most duplicates are neighbours */
+
+        struct gb_fact fact;
+        bool ready; /* `fact` waits to be sent */
+        struct gb_buf scratch;
+        struct gb_gfidmap sent; /* gfid -> enum place (uint64_t) */
+        size_t sent_max;
+        GB_VEC(gb_gfid) chain; /* directories to be sent, the lowest first */
+        uint64_t looked, emitted;
+};
+
+static int gfid_cmp(const uint8_t *a, size_t alen, const uint8_t *b, size_t blen, void *arg)
+{
+        (void)alen;
+        (void)blen;
+        (void)arg;
+        return memcmp(a, b, sizeof(gb_gfid));
+}
+
+static uint64_t gfid_prefix(const uint8_t *rec, size_t len, void *arg)
+{
+        uint64_t v;
+
+        (void)len;
+        (void)arg;
+        memcpy(&v, rec, sizeof(v));
+        return be64toh(v);
+}
+
+struct gb_changes *gb_changes_open(const struct gb_brick *b, const struct gb_glusterd *gd,
+                                   const struct gb_changes_options *o, struct gb_error *err)
+{
+        struct gb_changes *c = calloc(1, sizeof(*c));
+        size_t objects = o->memory / OBJECTS_SHARE, shards = o->memory / SHARDS_SHARE;
+        size_t sent = o->memory / SENT_SHARE;
+
+        if (!c) {
+                gb_error_set(err, GB_ERR_MEMORY, "%s: out of memory", b->path);
+                return NULL;
+        }
+        c->brick = b;
+        c->look = o->look;
+        gb_buf_init(&c->scratch, STORED_MAX);
+        gb_gfidmap_init(&c->sent, sizeof(uint64_t));
+        c->sent_max = sent / SENT_MEMBER > SENT_LEAST ? sent / SENT_MEMBER : SENT_LEAST;
+        c->history = gb_history_open(b, gd, &o->history, err);
+        if (!c->history)
+                goto fail;
+        c->resolver = gb_resolver_new(b, err);
+        if (!c->resolver)
+                goto fail;
+        c->events = gb_events_new(&b->volume_id, o->memory - objects - shards - sent, o->tmpdir, err);
+        if (!c->events)
+                goto fail;
+        c->objects = gb_sorter_new(objects, o->tmpdir, gfid_cmp, NULL, gfid_prefix, err);
+        if (!c->objects)
+                goto fail;
+        c->shards = gb_sorter_new(shards, o->tmpdir, gfid_cmp, NULL, gfid_prefix, err);
+        if (!c->shards)
+                goto fail;
+        return c;
+fail:
+        gb_changes_close(c);
+        return NULL;
+}
+
+void gb_changes_close(struct gb_changes *c)
+{
+        if (!c)
+                return;
+        if (c->history)
+                gb_history_close(c->history);
+        gb_resolver_free(c->resolver);
+        gb_events_free(c->events);
+        if (c->objects)
+                gb_sorter_free(c->objects);
+        if (c->shards)
+                gb_sorter_free(c->shards);
+        gb_fact_fini(&c->fact);
+        gb_buf_fini(&c->scratch);
+        gb_gfidmap_fini(&c->sent);
+        gb_vec_free(&c->chain);
+        free(c);
+}
+
+uint64_t gb_changes_progress(const struct gb_changes *c)
+{
+        return gb_history_records(c->history) + c->looked + c->emitted;
+}
+
+uint64_t gb_changes_count(const struct gb_changes *c)
+{
+        return c->emitted;
+}
+
+const struct gb_cursor *gb_changes_cursor(const struct gb_changes *c)
+{
+        return gb_history_cursor(c->history);
+}
+
+void gb_changes_window(const struct gb_changes *c, int64_t *from, int64_t *to)
+{
+        gb_history_window(c->history, from, to);
+}
+
+static int no_memory(const struct gb_changes *c, struct gb_error *err)
+{
+        return gb_error_set(err, GB_ERR_MEMORY, "%s: out of memory for changes", c->brick->path);
+}
+
+static bool passed(gb_deadline until)
+{
+        return gb_now_ms() >= until;
+}
+
+/* ---- reading ---- */
+
+static int add_shard(struct gb_changes *c, const gb_gfid *base, struct gb_error *err)
+{
+        if (gb_gfid_eq(base, &GB_GFID_NULL) || gb_gfid_eq(base, &c->last_shard))
+                return 0;
+        c->last_shard = *base;
+        return gb_sorter_add(c->shards, base->b, sizeof(base->b), err);
+}
+
+static int read_records(struct gb_changes *c, gb_deadline until, struct gb_error *err)
+{
+        for (;;) {
+                for (unsigned i = 0; i < READ_BATCH; i++) {
+                        struct gb_history_record r;
+                        gb_gfid base;
+                        int rc = gb_history_next(c->history, &r, err);
+
+                        if (rc <= 0)
+                                return rc < 0 ? -1 : gb_events_finish(c->events, err);
+                        if (gb_events_add(c->events, &r.record, &base, err) < 0 ||
+                            add_shard(c, &base, err) < 0)
+                                return -1;
+                }
+                if (passed(until))
+                        return 1;
+        }
+}
+
+/* ---- directories that slots need ---- */
+
+static uint64_t *place_of(struct gb_changes *c, const gb_gfid *dir)
+{
+        return gb_gfidmap_put(&c->sent, dir, NULL);
+}
+
+/* Find the directories from `dir` upwards that were not sent yet, into c->chain.  The verdict on `dir`
+ * itself, or -1. */
+static int find_chain(struct gb_changes *c, const gb_gfid *dir, struct gb_error *err)
+{
+        gb_gfid g = *dir;
+
+        c->chain.n = 0;
+        while (!gb_gfid_eq(&g, &GB_GFID_ROOT)) {
+                uint64_t *place = place_of(c, &g);
+                struct gb_slot slot;
+                bool internal;
+                int rc;
+
+                if (!place)
+                        return no_memory(c, err);
+                if (*place)
+                        return c->chain.n ? PLACE_NEW : (int)*place;
+                rc = gb_resolver_place(c->resolver, &g, gb_events_removed(c->events, &g), &slot, &internal,
+                                       err);
+                if (rc < 0)
+                        return -1;
+                if (rc == 0 || internal)
+                        *place = rc == 0 ? PLACE_ABSENT : PLACE_INTERNAL;
+                if (*place)
+                        return c->chain.n ? PLACE_NEW : (int)*place;
+                if (c->chain.n >= GB_DEPTH_MAX || gb_vec_push(&c->chain, g) < 0)
+                        return no_memory(c, err);
+                g = slot.parent;
+        }
+        return c->chain.n ? PLACE_NEW : PLACE_SENT;
+}
+
+/* Send a directory and all above it, as far as they exist here; from the top, so that whatever was
+ * sent has all above it sent.  1: no room; else its place; -1. */
+static int send_dir(struct gb_changes *c, const gb_gfid *dir, struct gb_buf *out, enum place *place,
+                    struct gb_error *err)
+{
+        int found = find_chain(c, dir, err);
+
+        if (found < 0)
+                return -1;
+        *place = found == PLACE_NEW ? PLACE_SENT : (enum place)found;
+        while (found == PLACE_NEW && c->chain.n) {
+                const gb_gfid *g = &c->chain.v[c->chain.n - 1];
+                uint64_t *sent = place_of(c, g);
+                struct gb_slot slot;
+                bool internal;
+                int rc;
+
+                if (!sent)
+                        return no_memory(c, err);
+                rc = gb_resolver_place(c->resolver, g, false, &slot, &internal, err);
+                if (rc == 1)
+                        rc = gb_facts_put_dir(out, g, &slot);
+                if (rc)
+                        return rc;
+                *sent = PLACE_SENT;
+                c->chain.n--;
+        }
+        return 0;
+}
+
+/* Send what is needed to spell the fact's slots.  A claim in a directory that is internal although it
+ * did not look so (below the trash) goes.  0, 1 no room, -1. */
+static int send_dirs(struct gb_changes *c, struct gb_buf *out, struct gb_error *err)
+{
+        struct gb_fact *f = &c->fact;
+        enum place place;
+        size_t kept = 0;
+        int rc = 0;
+
+        for (size_t i = 0; i < f->names.n && !rc; i++)
+                rc = send_dir(c, &f->names.v[i].parent, out, &place, err);
+        for (size_t i = 0; i < f->claims.n; i++) {
+                if (!rc)
+                        rc = send_dir(c, &f->claims.v[i].slot.parent, out, &place, err);
+                if (rc || place != PLACE_INTERNAL)
+                        f->claims.v[kept++] = f->claims.v[i];
+        }
+        f->claims.n = kept;
+        return rc;
+}
+
+static int too_many_names(const struct gb_changes *c, struct gb_error *err)
+{
+        char text[GB_GFID_TEXT];
+
+        return gb_error_set(err, GB_ERR_GAP, "%s: object %s has too many names to tell its changes",
+                            c->brick->path, gb_gfid_format(&c->fact.gfid, text));
+}
+
+/* Send the fact in hand: 0, 1 no room, -1. */
+static int send_fact(struct gb_changes *c, struct gb_buf *out, struct gb_error *err)
+{
+        int rc = send_dirs(c, out, err);
+
+        if (rc)
+                return rc;
+        rc = gb_facts_put_fact(out, &c->fact);
+        if (rc < 0)
+                return too_many_names(c, err);
+        if (rc == 0) {
+                c->ready = false;
+                c->emitted++;
+        }
+        return rc;
+}
+
+/* ---- sections ---- */
+
+/* Tell a directory from the rest without the whole look. */
+static int look_for_dir(struct gb_changes *c, struct gb_error *err)
+{
+        struct gb_fact *f = &c->fact;
+        int rc = gb_resolver_may_be_dir(f) ? gb_resolver_is_dir(c->resolver, &f->gfid, err) : 0;
+
+        if (rc == 1 || gb_gfid_eq(&f->gfid, &GB_GFID_ROOT))
+                f->flags |= GB_FACT_DIR;
+        return rc < 0 ? -1 : 1;
+}
+
+/* Look at the fact in hand.  1 it counts, 0 it was a shard's, -1. */
+static int look(struct gb_changes *c, struct gb_error *err)
+{
+        gb_gfid base;
+
+        c->looked++;
+        if (!c->look)
+                return look_for_dir(c, err);
+        if (gb_resolver_look(c->resolver, &c->fact, &base, err) < 0)
+                return -1;
+        if (gb_gfid_eq(&base, &GB_GFID_NULL))
+                return 1;
+        return add_shard(c, &base, err);
+}
+
+/* Put the fact in hand aside for section 2. */
+static int store_object(struct gb_changes *c, struct gb_error *err)
+{
+        gb_buf_reset(&c->scratch);
+        if (gb_fact_encode(&c->scratch, &c->fact) < 0)
+                return too_many_names(c, err);
+        return gb_sorter_add(c->objects, c->scratch.data, c->scratch.len, err);
+}
+
+/* The next fact of each section into c->fact: 1, 0 at the end, -1.  c->ready: it is to be sent. */
+
+static int next_group(struct gb_changes *c, struct gb_error *err)
+{
+        int rc = gb_events_next(c->events, &c->fact, err);
+
+        if (rc <= 0)
+                return rc;
+        rc = look(c, err);
+        if (rc <= 0)
+                return rc < 0 ? -1 : 1;
+        c->ready = c->fact.flags & GB_FACT_DIR;
+        return c->ready ? 1 : store_object(c, err) < 0 ? -1 : 1;
+}
+
+static int next_object(struct gb_changes *c, struct gb_error *err)
+{
+        const uint8_t *rec;
+        size_t len;
+        int rc = gb_sorter_next(c->objects, &rec, &len, err);
+
+        if (rc != 1)
+                return rc;
+        if (!gb_fact_decode(&(struct gb_reader){.p = rec, .end = rec + len}, &c->fact))
+                return gb_error_set(err, GB_ERR_CORRUPT, "%s: a stored change came back broken",
+                                    c->brick->path);
+        c->ready = true;
+        return 1;
+}
+
+static int next_shard(struct gb_changes *c, struct gb_error *err)
+{
+        const uint8_t *rec;
+        size_t len;
+        gb_gfid ignored;
+        int rc = gb_sorter_next(c->shards, &rec, &len, err);
+
+        if (rc != 1)
+                return rc;
+        if (memcmp(rec, c->last_shard.b, sizeof(c->last_shard.b)) == 0)
+                return 1;
+        gb_fact_reset(&c->fact);
+        memcpy(c->fact.gfid.b, rec, sizeof(c->fact.gfid.b));
+        c->last_shard = c->fact.gfid;
+        if (c->look && gb_resolver_look(c->resolver, &c->fact, &ignored, err) < 0)
+                return -1;
+        c->fact.flags = GB_FACT_DATA;
+        c->ready = true;
+        return 1;
+}
+
+static const struct {
+        enum gb_section section;
+        int (*next)(struct gb_changes *c, struct gb_error *err);
+} sections[] = {
+        [PHASE_DIRS] = {GB_SECTION_DIRS, next_group},
+        [PHASE_OBJECTS] = {GB_SECTION_OBJECTS, next_object},
+        [PHASE_SHARDS] = {GB_SECTION_SHARDS, next_shard},
+};
+
+/* 0 the section is complete, 1 to be continued, -1. */
+static int send_section(struct gb_changes *c, struct gb_buf *out, gb_deadline until, struct gb_error *err)
+{
+        int rc;
+
+        if (!c->begun) {
+                rc = gb_facts_put_section(out, sections[c->phase].section);
+                if (rc)
+                        return rc < 0 ? no_memory(c, err) : 1;
+                c->begun = true;
+        }
+        for (;;) {
+                if (c->ready) {
+                        rc = send_fact(c, out, err);
+                        if (rc)
+                                return rc;
+                }
+                if (c->sent.n >= c->sent_max) /* between facts: a fact is resumed, never sent anew */
+                        gb_gfidmap_fini(&c->sent);
+                rc = sections[c->phase].next(c, err);
+                if (rc <= 0)
+                        return rc;
+                if (passed(until))
+                        return 1;
+        }
+}
+
+/* What the next phase needs of the one that ended. */
+static int finish_phase(struct gb_changes *c, struct gb_error *err)
+{
+        int rc = 0;
+
+        if (c->phase == PHASE_DIRS) {
+                rc = gb_sorter_finish(c->objects, err);
+        } else if (c->phase == PHASE_OBJECTS) {
+                rc = gb_sorter_finish(c->shards, err);
+                c->last_shard = GB_GFID_NULL;
+        }
+        c->phase++;
+        c->begun = false;
+        return rc < 0 ? -1 : 0;
+}
+
+int gb_changes_fill(struct gb_changes *c, struct gb_buf *out, gb_deadline until, struct gb_error *err)
+{
+        while (c->phase != PHASE_END) {
+                int rc = c->phase == PHASE_READ ? read_records(c, until, err)
+                                                : send_section(c, out, until, err);
+
+                if (rc)
+                        return rc;
+                if (finish_phase(c, err) < 0)
+                        return -1;
+        }
+        return 0;
+}
