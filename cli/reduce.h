@@ -50,12 +50,18 @@ struct gb_reduce_ops {
          * order asked, gb_reduce_found(). */
         int (*look)(void *arg, struct gb_reduce *r, unsigned set, const gb_gfid *gfids, unsigned n,
                     struct gb_error *err);
+        /* Walk all of replica set `set` and call gb_reduce_walked() for every name in it.  Asked for only
+         * when objects have names that no xattr tells (gfid2path was off). */
+        int (*walk)(void *arg, struct gb_reduce *r, unsigned set, struct gb_error *err);
         int (*emit)(void *arg, const struct gb_op *op, struct gb_error *err);
 };
 
 struct gb_reduce_stats {
-        uint64_t facts, gfids, asked_again, new_, modify, delete_, rename_;
-        uint64_t unspelled; /* lost slots whose T0 directory is unknown: see gb_reduce_run */
+        uint64_t facts;       /* read from the sources */
+        uint64_t gfids;       /* distinct objects */
+        uint64_t asked_again; /* looked for on other replica sets */
+        uint64_t walked;      /* had to be found by a walk */
+        uint64_t too_long;    /* names whose path exceeds GB_PATH_MAX: not emitted */
 };
 
 /* `sources` and `ops` are borrowed until gb_reduce_free(). */
@@ -72,9 +78,13 @@ int gb_reduce_boundary(struct gb_reduce *r, const gb_gfid *gfid, const struct gb
 /* Answers to look(). */
 int gb_reduce_dir(struct gb_reduce *r, const gb_gfid *gfid, const struct gb_slot *slot, struct gb_error *err);
 int gb_reduce_found(struct gb_reduce *r, const struct gb_fact *fact, struct gb_error *err);
+/* During walk(): this object has this name. */
+int gb_reduce_walked(struct gb_reduce *r, const gb_gfid *gfid, const struct gb_slot *slot,
+                     struct gb_error *err);
 
-/* Read all sources, emit all ops (in no order).  -1: the error of a source, of look or emit; GB_ERR_GAP
- * if a lost name cannot be spelled because history does not say where its directory was. */
+/* Read all sources, emit all ops (in no order).  -1: the error of a source, of look, walk or emit;
+ * GB_ERR_GAP if a lost name cannot be spelled because history does not say where its directory was;
+ * GB_ERR_AGAIN if directories moved so fast that a present name could not be spelled. */
 int gb_reduce_run(struct gb_reduce *r, struct gb_reduce_stats *stats, struct gb_error *err);
 
 #endif

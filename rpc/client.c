@@ -11,9 +11,12 @@
 #include <config.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "base/limits.h"
 #include "client.h"
@@ -248,6 +251,7 @@ struct gb_client *gb_client_new(struct gb_transport *t, struct gb_error *err)
                 return NULL;
         }
         c->transport = t;
+        c->abort_fd = fcntl(t->rfd, F_DUPFD_CLOEXEC, 0);
         memcpy(c->peer, t->peer, sizeof(c->peer));
         gb_buf_init(&c->out, GB_RECORD_HEADER + GB_REQUEST_MAX);
         gb_buf_init(&c->in, GB_CHUNK_MAX + GB_REPLY_SLACK);
@@ -263,11 +267,19 @@ struct gb_client *gb_client_new(struct gb_transport *t, struct gb_error *err)
         return c;
 }
 
+void gb_client_abort(struct gb_client *c)
+{
+        if (c->abort_fd >= 0)
+                shutdown(c->abort_fd, SHUT_RDWR);
+}
+
 void gb_client_free(struct gb_client *c)
 {
         if (!c)
                 return;
         gb_transport_close(c->transport);
+        if (c->abort_fd >= 0)
+                close(c->abort_fd);
         gb_stream_fini(&c->stream);
         gb_xdr_release((xdrproc_t)xdr_gbx_hello_ok, &c->hello);
         gb_buf_fini(&c->out);

@@ -23,6 +23,9 @@ struct gb_client;
 struct gb_client *gb_client_new(struct gb_transport *t, struct gb_error *err);
 void gb_client_free(struct gb_client *c); /* NULL allowed; closes */
 
+/* End the connection under a call in progress: the one thing that another thread may do. */
+void gb_client_abort(struct gb_client *c);
+
 /* What the agent said of itself. */
 const gbx_hello_ok *gb_client_hello(const struct gb_client *c);
 const char *gb_client_peer(const struct gb_client *c);

@@ -36,6 +36,7 @@ struct gb_stream {
 struct gb_client {
         struct gb_transport *transport; /* NULL once the connection failed: `why` tells */
         struct gb_error why;
+        int abort_fd; /* a duplicate of the transport's descriptor, for gb_client_abort(); -1: none */
         char peer[128];
         struct gb_buf out, in;
         uint32_t call_xid;  /* of the next call */

@@ -1,0 +1,38 @@
+/*
+ * cli - what every command needs: the options, the cancel descriptor, and messages.
+ */
+#ifndef GB_CLI_H
+#define GB_CLI_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/error.h"
+
+enum gb_format { GB_FORMAT_PATHS, GB_FORMAT_CHANGES, GB_FORMAT_JSONL };
+enum gb_progress_mode { GB_PROGRESS_AUTO, GB_PROGRESS_NONE, GB_PROGRESS_JSON };
+
+struct gb_options {
+        const char *out_file; /* "-": stdout */
+        enum gb_format format;
+        bool null;            /* lines end in NUL */
+        const char *prefix;   /* put before every path, with a slash; NULL: none */
+        const char *types;    /* letters of gb_entry types to list; NULL: all */
+        bool partial;         /* list although a replica set is missing (exit status stays 2) */
+        bool json;            /* status-like commands */
+        bool quiet;
+        enum gb_progress_mode progress;
+        const char *rsh;      /* reach agents by this program: `RSH HOST gbackupd --single` */
+};
+
+struct gb_cli {
+        struct gb_options o;
+        int cancel_fd; /* readable after SIGINT or SIGTERM */
+};
+
+/* One line to stderr, "gbackup-cli: " in front, control characters made visible. */
+void gb_say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+/* The same, unless --quiet. */
+void gb_note(const struct gb_cli *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+#endif

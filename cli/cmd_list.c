@@ -1,0 +1,123 @@
+/*
+ * full, inc - lists without a session.
+ */
+#include <config.h>
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "command.h"
+#include "make.h"
+#include "progress.h"
+
+int gb_fail(const struct gb_error *err)
+{
+        gb_progress_end();
+        gb_say("%s", err->text);
+        return gb_exit_of(err->code);
+}
+
+int gb_list_status(const struct gb_cli *c, uint64_t skipped)
+{
+        gb_progress_end();
+        if (!skipped)
+                return GB_EXIT_OK;
+        if (strcmp(c->o.out_file, "-") == 0)
+                gb_say("%" PRIu64 " names cannot be expressed in this format and are not in the list; use --null",
+                       skipped);
+        else
+                gb_say("%" PRIu64 " names cannot be expressed in this format: see %s.skipped, or use --null",
+                       skipped, c->o.out_file);
+        return GB_EXIT_SKIPPED;
+}
+
+int gb_cmd_full(const struct gb_cli *c, int argc, char **argv)
+{
+        struct gb_error err = {0};
+        struct gb_volume v;
+        struct gb_list_info info = {.kind = "full", .volume = &v};
+        struct gb_list l = {0};
+        bool complete = true;
+        int rc;
+
+        (void)argc;
+        if (gb_volume_open(c, argv[0], argv[1], &v, &err) < 0)
+                return gb_fail(&err);
+        rc = gb_list_open(&l, c, &info, &err);
+        if (rc == 0)
+                rc = gb_make_full(c, &v, &l, &complete, &err);
+        if (rc == 0)
+                rc = gb_list_publish(&l, &err);
+        rc = rc < 0 ? gb_fail(&err) : gb_list_status(c, l.counts.skipped);
+        gb_list_discard(&l);
+        gb_volume_close(&v);
+        return complete ? rc : GB_EXIT_INCOMPLETE;
+}
+
+/* Unix seconds, or ISO-8601: 2026-01-31, 2026-01-31T12:00, 2026-01-31T12:00:00, with Z for UTC. */
+static int parse_time(const char *text, int64_t *out, struct gb_error *err)
+{
+        static const char *const forms[] = {"%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M",
+                                            "%Y-%m-%d %H:%M", "%Y-%m-%d"};
+        char *end;
+        long long v;
+
+        errno = 0;
+        v = strtoll(text, &end, 10);
+        if (!errno && end != text && !*end && v >= 0) {
+                *out = v;
+                return 0;
+        }
+        for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
+                struct tm tm = {.tm_isdst = -1};
+                const char *rest = strptime(text, forms[i], &tm);
+
+                if (!rest || (*rest && strcmp(rest, "Z") != 0))
+                        continue;
+                *out = *rest ? timegm(&tm) : mktime(&tm);
+                return 0;
+        }
+        return gb_error_set(err, GB_ERR_USAGE,
+                            "\"%.80s\" is no time: give unix seconds or ISO-8601 (2026-01-31T12:00:00Z)", text);
+}
+
+int gb_cmd_inc(const struct gb_cli *c, int argc, char **argv)
+{
+        struct gb_error err = {0};
+        struct gb_volume v;
+        struct gb_window w = {0};
+        struct gb_list_info info = {.kind = "incremental", .volume = &v};
+        struct gb_list l = {0};
+        int64_t start, end;
+        int rc;
+
+        (void)argc;
+        if (parse_time(argv[2], &start, &err) < 0 || parse_time(argv[3], &end, &err) < 0)
+                return gb_fail(&err);
+        if (start >= end) {
+                gb_error_set(&err, GB_ERR_USAGE, "START (%s) must be before END (%s)", argv[2], argv[3]);
+                return gb_fail(&err);
+        }
+        if (gb_volume_open(c, argv[0], argv[1], &v, &err) < 0)
+                return gb_fail(&err);
+        rc = gb_window_init(&w, &v, &err);
+        for (unsigned i = 0; rc == 0 && i < v.n_bricks; i++) {
+                w.bricks[i].by_time = true;
+                w.bricks[i].start = start;
+                w.bricks[i].end = end;
+        }
+        if (rc == 0)
+                rc = gb_list_open(&l, c, &info, &err);
+        if (rc == 0)
+                rc = gb_make_changes(c, &v, &w, &l, &err);
+        if (rc == 0)
+                rc = gb_list_publish(&l, &err);
+        rc = rc < 0 ? gb_fail(&err) : gb_list_status(c, l.counts.skipped);
+        gb_list_discard(&l);
+        gb_window_fini(&w, &v);
+        gb_volume_close(&v);
+        return rc;
+}

@@ -1,0 +1,195 @@
+/*
+ * register, run, prepare, commit, abort, unregister - the life of a session.
+ */
+#include <config.h>
+
+#include <stdio.h>
+#include <string.h>
+
+#include "command.h"
+#include "make.h"
+#include "progress.h"
+#include "registry.h"
+#include "session.h"
+
+/* A registered session with its volume open and its state locked on all agents. */
+struct opened {
+        struct gb_registered reg;
+        struct gb_volume volume;
+        struct gb_session session;
+};
+
+static int open_session(const struct gb_cli *c, const char *name, struct opened *o, struct gb_error *err)
+{
+        memset(o, 0, sizeof(*o));
+        if (gb_session_name_check(name, err) < 0 || gb_registry_get(name, &o->reg, err) < 0)
+                return -1;
+        if (gb_volume_open(c, o->reg.host, o->reg.volume, &o->volume, err) < 0)
+                return -1;
+        return gb_session_open(&o->session, name, &o->volume, err);
+}
+
+static void close_session(struct opened *o)
+{
+        gb_session_close(&o->session);
+        gb_volume_close(&o->volume);
+        gb_registered_fini(&o->reg);
+}
+
+int gb_cmd_register(const struct gb_cli *c, int argc, char **argv)
+{
+        struct gb_registered reg = {argv[0], argv[1], argv[2]};
+        struct gb_error err = {0};
+        struct gb_volume v;
+        bool was_on = true;
+        int rc;
+
+        (void)argc;
+        if (gb_session_name_check(argv[0], &err) < 0 || gb_volume_open(c, argv[1], argv[2], &v, &err) < 0)
+                return gb_fail(&err);
+        rc = gb_call_enable(v.nodes[0].control, v.name, &was_on, &err);
+        if (rc == 0 && !was_on)
+                gb_note(c, "volume %s: changelog.changelog was off and is on now; it stays on", v.name);
+        if (rc == 0)
+                rc = gb_registry_put(&reg, &err);
+        if (rc == 0) {
+                rc = gb_session_register(argv[0], &v, &err);
+                if (rc < 0) {
+                        struct gb_error ignored;
+
+                        gb_registry_remove(argv[0], &ignored);
+                }
+        }
+        if (rc == 0)
+                gb_note(c, "session %s: registered for volume %s; its first run makes a full list", argv[0], v.name);
+        gb_volume_close(&v);
+        return rc < 0 ? gb_fail(&err) : GB_EXIT_OK;
+}
+
+int gb_cmd_unregister(const struct gb_cli *c, int argc, char **argv)
+{
+        struct gb_registered reg = {0};
+        struct gb_error err = {0};
+        struct gb_volume v = {0};
+        int rc;
+
+        (void)argc;
+        rc = gb_session_name_check(argv[0], &err);
+        if (rc == 0)
+                rc = gb_registry_get(argv[0], &reg, &err);
+        if (rc == 0) {
+                rc = gb_volume_open(c, reg.host, reg.volume, &v, &err);
+                if (rc == 0)
+                        rc = gb_session_unregister(argv[0], &v, &err);
+                else if (err.code == GB_ERR_NO_VOLUME)
+                        rc = 0; /* the volume is gone, and the agents' state means nothing without it */
+        }
+        if (rc == 0)
+                rc = gb_registry_remove(argv[0], &err);
+        if (rc == 0)
+                gb_note(c, "session %s: unregistered; changelog stays on for volume %s", argv[0], reg.volume);
+        gb_volume_close(&v);
+        gb_registered_fini(&reg);
+        return rc < 0 ? gb_fail(&err) : GB_EXIT_OK;
+}
+
+/*
+ * Make the list, store the positions as pending, put the list in place, and for `run` commit.  A crash
+ * between any two steps loses nothing: what is not committed is made again from the same positions.
+ */
+static int make_list(const struct gb_cli *c, struct opened *o, bool commit, struct gb_list *l, struct gb_window *w,
+                     struct gb_error *err)
+{
+        bool full = !o->session.base, nothing;
+        int rc = full ? gb_make_first(c, &o->volume, w, l, err) : gb_make_changes(c, &o->volume, w, l, err);
+
+        if (rc == 0)
+                rc = gb_session_prepare(&o->session, w, full, err);
+        if (rc < 0)
+                return -1;
+        if (gb_list_publish(l, err) < 0) {
+                struct gb_error ignored;
+
+                gb_session_abort(&o->session, &nothing, &ignored);
+                return -1;
+        }
+        return commit ? gb_session_commit(c, &o->session, &nothing, err) : 0;
+}
+
+static int run(const struct gb_cli *c, const char *name, bool commit)
+{
+        struct gb_error err = {0};
+        struct opened o;
+        struct gb_window w = {0};
+        struct gb_list l = {0};
+        struct gb_list_info info = {.volume = &o.volume, .session = name};
+        int rc = open_session(c, name, &o, &err);
+
+        if (rc == 0)
+                rc = gb_window_init(&w, &o.volume, &err);
+        if (rc == 0)
+                rc = gb_session_positions(&o.session, &w, &err);
+        if (rc == 0) {
+                gb_session_new_generation(&o.session);
+                info.kind = o.session.base ? "incremental" : "full";
+                info.generation = o.session.generation;
+                rc = gb_list_open(&l, c, &info, &err);
+        }
+        if (rc == 0)
+                rc = make_list(c, &o, commit, &l, &w, &err);
+        if (rc == 0 && !commit)
+                gb_note(c, "session %s: prepared; after the backup: gbackup-cli commit %s (or abort)", name, name);
+        rc = rc < 0 ? gb_fail(&err) : gb_list_status(c, l.counts.skipped);
+        gb_list_discard(&l);
+        gb_window_fini(&w, &o.volume);
+        close_session(&o);
+        return rc;
+}
+
+int gb_cmd_run(const struct gb_cli *c, int argc, char **argv)
+{
+        (void)argc;
+        return run(c, argv[0], true);
+}
+
+int gb_cmd_prepare(const struct gb_cli *c, int argc, char **argv)
+{
+        (void)argc;
+        return run(c, argv[0], false);
+}
+
+int gb_cmd_commit(const struct gb_cli *c, int argc, char **argv)
+{
+        struct gb_error err = {0};
+        struct opened o;
+        bool nothing = false;
+        int rc = open_session(c, argv[0], &o, &err);
+
+        (void)argc;
+        if (rc == 0)
+                rc = gb_session_commit(c, &o.session, &nothing, &err);
+        if (rc == 0 && nothing) {
+                if (o.session.base)
+                        gb_note(c, "session %s: nothing is prepared; the last run is committed already", argv[0]);
+                else
+                        rc = gb_error_set(&err, GB_ERR_USAGE, "session %s: nothing is prepared", argv[0]);
+        }
+        close_session(&o);
+        return rc < 0 ? gb_fail(&err) : GB_EXIT_OK;
+}
+
+int gb_cmd_abort(const struct gb_cli *c, int argc, char **argv)
+{
+        struct gb_error err = {0};
+        struct opened o;
+        bool nothing = false;
+        int rc = open_session(c, argv[0], &o, &err);
+
+        (void)argc;
+        if (rc == 0)
+                rc = gb_session_abort(&o.session, &nothing, &err);
+        if (rc == 0 && nothing)
+                gb_note(c, "session %s: nothing is prepared", argv[0]);
+        close_session(&o);
+        return rc < 0 ? gb_fail(&err) : GB_EXIT_OK;
+}

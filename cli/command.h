@@ -1,0 +1,36 @@
+/*
+ * command - one function per command of gbackup-cli; each returns the exit status.
+ */
+#ifndef GB_COMMAND_H
+#define GB_COMMAND_H
+
+#include "cli.h"
+#include "exitcode.h"
+
+struct gb_command {
+        const char *name;
+        int min_args, max_args; /* -1: any number */
+        const char *usage;      /* after the name */
+        const char *help;
+        int (*run)(const struct gb_cli *c, int argc, char **argv);
+};
+
+int gb_cmd_full(const struct gb_cli *c, int argc, char **argv);
+int gb_cmd_inc(const struct gb_cli *c, int argc, char **argv);
+int gb_cmd_register(const struct gb_cli *c, int argc, char **argv);
+int gb_cmd_unregister(const struct gb_cli *c, int argc, char **argv);
+int gb_cmd_run(const struct gb_cli *c, int argc, char **argv);
+int gb_cmd_prepare(const struct gb_cli *c, int argc, char **argv);
+int gb_cmd_commit(const struct gb_cli *c, int argc, char **argv);
+int gb_cmd_abort(const struct gb_cli *c, int argc, char **argv);
+int gb_cmd_sessions(const struct gb_cli *c, int argc, char **argv);
+int gb_cmd_show(const struct gb_cli *c, int argc, char **argv);
+int gb_cmd_status(const struct gb_cli *c, int argc, char **argv);
+int gb_cmd_resolve(const struct gb_cli *c, int argc, char **argv);
+
+/* Say the error and give its exit status. */
+int gb_fail(const struct gb_error *err);
+/* Exit status of a list that is written: 0, or 5 after saying what was skipped. */
+int gb_list_status(const struct gb_cli *c, uint64_t skipped);
+
+#endif

@@ -1,0 +1,62 @@
+/*
+ * group - all facts about one gfid, united over bricks.
+ */
+#ifndef GB_GROUP_H
+#define GB_GROUP_H
+
+#include "base/arena.h"
+#include "base/facts.h"
+#include "base/vec.h"
+
+/* Did the object have this name at T0?  MAYBE: bricks contradict each other, or the previous list was
+ * made while events about the object were under way. */
+enum gb_t0 { GB_T0_NO, GB_T0_YES, GB_T0_MAYBE };
+
+struct gb_touched {
+        struct gb_slot slot;
+        uint8_t kinds;  /* 1 << enum gb_claim_kind, of every brick */
+        uint8_t t0;     /* enum gb_t0, when judged */
+        bool held;      /* it is a T1 name */
+        bool said;      /* an op already tells of it */
+        unsigned born;  /* bricks that say BORN */
+};
+
+struct gb_group {
+        gb_gfid gfid;
+        uint32_t flags; /* GB_FACT_* */
+        char type;      /* T1, 0: not found */
+        bool found;     /* some replica set has it */
+        bool partial;   /* and some of its names are unknown there */
+        GB_VEC(struct gb_touched) touched;
+        GB_VEC(struct gb_slot) names;
+        GB_VEC(unsigned) answered; /* replica sets that were looked at */
+        GB_VEC(unsigned) partial_at;
+};
+
+void gb_group_fini(struct gb_group *g);
+/* Empty it, keep the allocations. */
+void gb_group_reset(struct gb_group *g);
+
+/* Add a brick's fact; slots are borrowed from it.  0, -1 out of memory. */
+int gb_group_unite(struct gb_group *g, const struct gb_fact *f, unsigned set);
+/* Add a look's answer; names are copied to the arena. */
+int gb_group_look(struct gb_group *g, const struct gb_fact *f, unsigned set, struct gb_arena *arena);
+/* Add one T1 name, copied to the arena. */
+int gb_group_name(struct gb_group *g, const struct gb_slot *slot, struct gb_arena *arena);
+
+bool gb_group_answered(const struct gb_group *g, unsigned set);
+bool gb_group_partial_at(const struct gb_group *g, unsigned set);
+bool gb_group_has_name(const struct gb_group *g, const struct gb_slot *slot);
+struct gb_touched *gb_group_find(const struct gb_group *g, const struct gb_slot *slot);
+/* Find or add; the slot is copied to `arena`, or borrowed if that is NULL. */
+struct gb_touched *gb_group_touch(struct gb_group *g, const struct gb_slot *slot, struct gb_arena *arena);
+
+/* Groups that are kept: deep copies with slots in an arena. */
+struct gb_groups {
+        struct gb_group **v;
+        size_t n, cap;
+};
+struct gb_group *gb_groups_add(struct gb_groups *gs, const struct gb_group *g, struct gb_arena *arena);
+void gb_groups_fini(struct gb_groups *gs);
+
+#endif

@@ -1,0 +1,69 @@
+/*
+ * list - an out-file in one of the formats, with its counts and what could not be expressed.
+ *
+ * Formats are a table of begin/line/end (format_*.c).  A line a format cannot express (a newline in
+ * `paths` without --null) goes to FILE.skipped, NUL-terminated, and is counted.
+ */
+#ifndef GB_LIST_H
+#define GB_LIST_H
+
+#include "cli.h"
+#include "op.h"
+#include "output.h"
+#include "volume.h"
+
+struct gb_list_info {
+        const char *kind; /* "full" or "incremental" */
+        const struct gb_volume *volume;
+        const char *session;    /* NULL: none */
+        const char *generation; /* NULL: none */
+};
+
+struct gb_list_counts {
+        uint64_t entries, new_, modify, delete_, rename_, skipped;
+};
+
+struct gb_list {
+        const struct gb_cli *cli;
+        const struct gb_list_info *info;
+        const struct gb_format_ops *format;
+        struct gb_output *out;
+        struct gb_output *skipped; /* opened when first needed */
+        struct gb_list_counts counts;
+        struct gb_buf line;        /* the line being made */
+        struct gb_buf full;        /* prefix and path */
+        char last[GB_PATH_MAX];    /* `paths`: one line a path */
+        size_t last_len;
+};
+
+enum gb_line { GB_LINE_NONE = 0, GB_LINE_DONE = 1, GB_LINE_SKIPPED = 2 };
+
+struct gb_format_ops {
+        const char *name;
+        bool wants_gfids;     /* a full list should carry gfids */
+        bool wants_expanded;  /* descendants of renamed directories are lines of their own */
+        int (*begin)(struct gb_list *l);
+        /* Append the line for an op to l->line.  NONE: this format has no line for it; SKIPPED: it cannot
+         * be expressed; -1: out of memory. */
+        int (*line)(struct gb_list *l, const struct gb_op *op);
+        int (*end)(struct gb_list *l, bool complete);
+};
+
+extern const struct gb_format_ops gb_format_paths, gb_format_changes, gb_format_jsonl;
+const struct gb_format_ops *gb_format_ops_of(enum gb_format f);
+
+/* `c` and `info` are borrowed. */
+int gb_list_open(struct gb_list *l, const struct gb_cli *c, const struct gb_list_info *info,
+                 struct gb_error *err);
+int gb_list_op(struct gb_list *l, const struct gb_op *op, struct gb_error *err);
+int gb_list_entry(struct gb_list *l, const struct gb_entry *e, struct gb_error *err);
+/* Trailer, flush, sync. */
+int gb_list_finish(struct gb_list *l, bool complete, struct gb_error *err);
+/* Put the files in place. */
+int gb_list_publish(struct gb_list *l, struct gb_error *err);
+void gb_list_discard(struct gb_list *l);
+
+/* Helpers of the formats: a path with --prefix in front. */
+int gb_list_put_path(struct gb_list *l, const char *path, size_t len);
+
+#endif

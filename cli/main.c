@@ -1,0 +1,284 @@
+/*
+ * gbackup-cli - which paths of a Gluster volume changed?
+ *
+ * The program in one screen:
+ *
+ *   main.c         options, the command table, signals
+ *   cmd_list.c     full, inc                      cmd_session.c  register, run, prepare, commit, abort
+ *   cmd_show.c     sessions, show, status, resolve
+ *   make.c         fills a list from what follows
+ *   endpoint.c     HOST to a connected agent      volume.c       topology, health, which brick to ask
+ *   feed.c         one agent stream, read ahead   scan.c         full: k-way merge, failover
+ *   window.c       incremental: streams, second looks, renamed trees
+ *   reduce.c       facts of all bricks to ops     group.c        facts of one object, united
+ *   skeleton.c     directories, now and at T0     op.c, fold.c   ops, sorted, become lines
+ *   list.c         the out-file                   format_*.c     one format each
+ *   output.c       temporary, fsync, rename       spool.c        entries kept in a file
+ *   session.c      positions on all agents        registry.c     name -> host, volume
+ *   progress.c     the line on the terminal       exitcode.h     each exit status
+ */
+#include <config.h>
+
+#include <fcntl.h>
+#include <getopt.h>
+#include <locale.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "command.h"
+#include "progress.h"
+
+static const struct gb_command commands[] = {
+        {"register", 3, 3, "SESSION HOST VOLUME", "create a session", gb_cmd_register},
+        {"run", 1, 1, "SESSION", "the list since the last run (the first is full)", gb_cmd_run},
+        {"prepare", 1, 1, "SESSION", "like run, but the session waits for commit", gb_cmd_prepare},
+        {"commit", 1, 1, "SESSION", "the prepared list was backed up", gb_cmd_commit},
+        {"abort", 1, 1, "SESSION", "forget the prepared list", gb_cmd_abort},
+        {"unregister", 1, 1, "SESSION", "remove a session", gb_cmd_unregister},
+        {"sessions", 0, 0, "", "the sessions registered here", gb_cmd_sessions},
+        {"show", 1, 1, "SESSION", "where a session stands", gb_cmd_show},
+        {"full", 2, 2, "HOST VOLUME", "all paths, without a session", gb_cmd_full},
+        {"inc", 4, 4, "HOST VOLUME START END", "changes between two times, without a session", gb_cmd_inc},
+        {"resolve", 3, -1, "HOST VOLUME GFID...", "paths of gfids", gb_cmd_resolve},
+        {"status", 2, 2, "HOST VOLUME", "bricks and agents of a volume", gb_cmd_status},
+};
+
+#define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))
+
+enum {
+        OPT_VERSION = 256,
+        OPT_FORMAT,
+        OPT_PREFIX,
+        OPT_TYPE,
+        OPT_PARTIAL,
+        OPT_JSON,
+        OPT_PROGRESS,
+        OPT_RSH
+};
+
+static const struct option long_options[] = {
+        {"out-file", required_argument, NULL, 'o'},    {"format", required_argument, NULL, OPT_FORMAT},
+        {"null", no_argument, NULL, '0'},              {"prefix", required_argument, NULL, OPT_PREFIX},
+        {"type", required_argument, NULL, OPT_TYPE},   {"partial", no_argument, NULL, OPT_PARTIAL},
+        {"json", no_argument, NULL, OPT_JSON},         {"quiet", no_argument, NULL, 'q'},
+        {"progress", required_argument, NULL, OPT_PROGRESS}, {"rsh", required_argument, NULL, OPT_RSH},
+        {"help", no_argument, NULL, 'h'},              {"version", no_argument, NULL, OPT_VERSION},
+        {NULL, 0, NULL, 0}};
+
+static void say(const char *fmt, va_list ap)
+{
+        char line[2048];
+
+        vsnprintf(line, sizeof(line), fmt, ap);
+        gb_progress_end();
+        fputs("gbackup-cli: ", stderr);
+        for (const char *p = line; *p; p++)
+                if ((unsigned char)*p < 0x20 || *p == 0x7f)
+                        fprintf(stderr, "\\x%02x", (unsigned char)*p);
+                else
+                        fputc(*p, stderr);
+        fputc('\n', stderr);
+}
+
+void gb_say(const char *fmt, ...)
+{
+        va_list ap;
+
+        va_start(ap, fmt);
+        say(fmt, ap);
+        va_end(ap);
+}
+
+void gb_note(const struct gb_cli *c, const char *fmt, ...)
+{
+        va_list ap;
+
+        if (c->o.quiet)
+                return;
+        va_start(ap, fmt);
+        say(fmt, ap);
+        va_end(ap);
+}
+
+static int help(void)
+{
+        puts("usage: gbackup-cli [OPTION]... COMMAND ARGUMENT...\n"
+             "       gbackup-cli [OPTION]... SESSION            same as: run SESSION\n"
+             "\ncommands:");
+        for (size_t i = 0; i < N_COMMANDS; i++) {
+                char both[80];
+
+                snprintf(both, sizeof(both), "%s %s", commands[i].name, commands[i].usage);
+                printf("  %-36s %s\n", both, commands[i].help);
+        }
+        puts("\noptions:\n"
+             "  -o, --out-file=FILE     write the list here (output.txt); - is stdout\n"
+             "      --format=FORMAT     paths (default), changes, jsonl\n"
+             "  -0, --null              end lines with NUL instead of newline\n"
+             "      --prefix=DIR        put DIR in front of every path\n"
+             "      --type=LETTERS      only these types: f d l p s b c\n"
+             "      --partial           full: list although a replica set is missing (still exit status 2)\n"
+             "      --rsh=PROGRAM       reach agents by PROGRAM HOST gbackupd --single\n"
+             "      --json              sessions, show, status: JSON\n"
+             "      --progress=MODE     auto, none, json\n"
+             "  -q, --quiet             only errors on stderr\n"
+             "  -h, --help              this text\n"
+             "      --version           version\n"
+             "\nHOST is any node of the volume, or `local`.  START and END: unix seconds or ISO-8601.\n"
+             "Exit status: 0 complete, 1 error, 2 incomplete, 3 gap in history, 4 busy, 5 names skipped,\n"
+             "64 usage, 69 no agent, 78 configuration.  See gbackup-cli(1).");
+        return GB_EXIT_OK;
+}
+
+static int usage(const char *what)
+{
+        gb_say("%s; see gbackup-cli --help", what);
+        return GB_EXIT_USAGE;
+}
+
+static bool parse_format(const char *name, enum gb_format *out)
+{
+        static const char *const names[] = {
+                [GB_FORMAT_PATHS] = "paths", [GB_FORMAT_CHANGES] = "changes", [GB_FORMAT_JSONL] = "jsonl"};
+
+        for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+                if (strcmp(name, names[i]) == 0) {
+                        *out = (enum gb_format)i;
+                        return true;
+                }
+        return false;
+}
+
+static bool parse_progress(const char *name, enum gb_progress_mode *out)
+{
+        static const char *const names[] = {
+                [GB_PROGRESS_AUTO] = "auto", [GB_PROGRESS_NONE] = "none", [GB_PROGRESS_JSON] = "json"};
+
+        for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+                if (strcmp(name, names[i]) == 0) {
+                        *out = (enum gb_progress_mode)i;
+                        return true;
+                }
+        return false;
+}
+
+/* -1: go on; otherwise the exit status. */
+static int one_option(struct gb_options *o, int opt)
+{
+        switch (opt) {
+        case 'o':
+                o->out_file = optarg;
+                return *optarg ? -1 : usage("--out-file needs a name");
+        case '0':
+                o->null = true;
+                return -1;
+        case 'q':
+                o->quiet = true;
+                return -1;
+        case 'h':
+                return help();
+        case OPT_VERSION:
+                puts(PACKAGE_STRING);
+                return GB_EXIT_OK;
+        case OPT_FORMAT:
+                return parse_format(optarg, &o->format) ? -1 : usage("--format is one of paths, changes, jsonl");
+        case OPT_PREFIX:
+                o->prefix = optarg;
+                return strlen(optarg) < 4096 ? -1 : usage("--prefix is too long");
+        case OPT_TYPE:
+                o->types = optarg;
+                return *optarg && strspn(optarg, "fdlpsbc") == strlen(optarg)
+                               ? -1
+                               : usage("--type takes letters of f d l p s b c");
+        case OPT_PARTIAL:
+                o->partial = true;
+                return -1;
+        case OPT_JSON:
+                o->json = true;
+                return -1;
+        case OPT_PROGRESS:
+                return parse_progress(optarg, &o->progress) ? -1 : usage("--progress is one of auto, none, json");
+        case OPT_RSH:
+                o->rsh = optarg;
+                return *optarg ? -1 : usage("--rsh needs a program");
+        default:
+                return usage("unknown option, or an option without its value");
+        }
+}
+
+static int cancel_pipe[2] = {-1, -1};
+
+/* The first signal asks everything to give up; the second does not wait. */
+static void on_signal(int sig)
+{
+        static volatile sig_atomic_t before;
+
+        if (before)
+                _exit(128 + sig);
+        before = 1;
+        if (write(cancel_pipe[1], "", 1) < 0)
+                _exit(128 + sig);
+}
+
+static int setup_signals(struct gb_cli *c)
+{
+        struct sigaction sa = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
+
+        if (pipe2(cancel_pipe, O_CLOEXEC | O_NONBLOCK) < 0)
+                return -1;
+        c->cancel_fd = cancel_pipe[0];
+        signal(SIGPIPE, SIG_IGN);
+        sigaction(SIGINT, &sa, NULL);
+        sigaction(SIGTERM, &sa, NULL);
+        sigaction(SIGHUP, &sa, NULL);
+        return 0;
+}
+
+static int dispatch(const struct gb_cli *c, int argc, char **argv)
+{
+        const struct gb_command *cmd = NULL;
+        char text[160];
+
+        for (size_t i = 0; i < N_COMMANDS; i++)
+                if (strcmp(argv[0], commands[i].name) == 0)
+                        cmd = &commands[i];
+        if (!cmd && argc == 1)
+                return gb_cmd_run(c, argc, argv);
+        if (!cmd) {
+                snprintf(text, sizeof(text), "\"%.80s\" is no command", argv[0]);
+                return usage(text);
+        }
+        argc--;
+        argv++;
+        if (argc < cmd->min_args || (cmd->max_args >= 0 && argc > cmd->max_args)) {
+                snprintf(text, sizeof(text), "usage: gbackup-cli %s %s", cmd->name, cmd->usage);
+                return usage(text);
+        }
+        return cmd->run(c, argc, argv);
+}
+
+int main(int argc, char **argv)
+{
+        struct gb_cli c = {.o = {.out_file = "output.txt"}, .cancel_fd = -1};
+        int opt;
+
+        setlocale(LC_ALL, "C");
+        opterr = 0;
+        while ((opt = getopt_long(argc, argv, "o:0qh", long_options, NULL)) != -1) {
+                int status = one_option(&c.o, opt);
+
+                if (status >= 0)
+                        return status;
+        }
+        if (optind >= argc)
+                return usage("a command or a session is needed");
+        if (setup_signals(&c) < 0) {
+                gb_say("cannot set up signals");
+                return GB_EXIT_ERROR;
+        }
+        return dispatch(&c, argc - optind, argv + optind);
+}

@@ -1,0 +1,197 @@
+/*
+ * make - see make.h.
+ *
+ * The first list of a session.  A scan takes time, and names move meanwhile: one may be passed over
+ * because it moved from a place not yet visited to one already visited.  So the records written while
+ * the scan ran are reduced as well, and every name they tell of is added.  The list then holds at least
+ * all names of the tree at its end; a listed name that is gone by then is skipped by whoever reads it.
+ */
+#include <config.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/order.h"
+#include "make.h"
+#include "progress.h"
+#include "scan.h"
+#include "spool.h"
+
+int gb_make_full(const struct gb_cli *c, struct gb_volume *v, struct gb_list *l, bool *complete,
+                 struct gb_error *err)
+{
+        struct gb_scan_options o = {.gfids = l->format->wants_gfids, .only_set = -1};
+        unsigned missing = 0;
+        struct gb_scan *s = gb_scan_open(c, v, &o, &missing, err);
+        struct gb_entry e;
+        int rc = -1;
+
+        while (s && (rc = gb_scan_next(s, &e, err)) == 1) {
+                gb_progress_tick(c, "full list", l->counts.entries);
+                if (gb_list_entry(l, &e, err) < 0) {
+                        rc = -1;
+                        break;
+                }
+        }
+        gb_scan_close(s);
+        *complete = !missing;
+        return rc < 0 ? -1 : gb_list_finish(l, *complete, err);
+}
+
+static int write_ops(const struct gb_cli *c, struct gb_sorter *ops, struct gb_list *l, struct gb_error *err)
+{
+        struct gb_fold *f;
+        struct gb_op op;
+        int rc = -1;
+
+        if (gb_sorter_finish(ops, err) < 0)
+                return -1;
+        f = gb_fold_new(ops, err);
+        while (f && (rc = gb_fold_next(f, &op, err)) == 1) {
+                gb_progress_tick(c, "changes", l->counts.entries);
+                if (gb_list_op(l, &op, err) < 0) {
+                        rc = -1;
+                        break;
+                }
+        }
+        gb_fold_free(f);
+        return rc;
+}
+
+int gb_make_changes(const struct gb_cli *c, struct gb_volume *v, struct gb_window *w, struct gb_list *l,
+                    struct gb_error *err)
+{
+        struct gb_sorter *ops = gb_ops_sorter(err);
+        int rc = -1;
+
+        w->expand = l->format->wants_expanded;
+        gb_progress_say(c, "reading history");
+        if (ops && gb_window_collect(c, v, w, ops, err) == 0 && write_ops(c, ops, l, err) == 0) {
+                l->counts.skipped += w->stats.too_long;
+                rc = gb_list_finish(l, true, err);
+        }
+        gb_sorter_free(ops);
+        return rc;
+}
+
+/* ---- the first list of a session ---- */
+
+/* Changelog's first entry after it was switched on comes with the first rollover. */
+static unsigned rollover_wait(const struct gb_vbrick *b)
+{
+        unsigned s = b->status.rollover < 60 ? 2 * b->status.rollover + 5 : 125;
+
+        return s * 1000;
+}
+
+static int take_positions(const struct gb_cli *c, struct gb_volume *v, struct gb_window *w, struct gb_error *err)
+{
+        for (unsigned i = 0; i < v->n_bricks; i++) {
+                struct gb_vbrick *b = &v->bricks[i];
+
+                if (!b->usable)
+                        continue;
+                if (!b->status.last_slice)
+                        gb_note(c, "%s: waiting for the first changelog rollover (up to %u s)", b->name,
+                                rollover_wait(b) / 1000);
+                gb_progress_say(c, "taking positions");
+                if (gb_call_cursor(b->node->control, v->name, b->path, rollover_wait(b), &w->bricks[i].from, err) < 0)
+                        return gb_error_prefix(err, "%s", b->name);
+        }
+        return 0;
+}
+
+static int spool_scan(const struct gb_cli *c, struct gb_volume *v, bool gfids, struct gb_spool *spool,
+                      struct gb_error *err)
+{
+        struct gb_scan_options o = {.gfids = gfids, .only_set = -1};
+        struct gb_scan *s = gb_scan_open(c, v, &o, NULL, err);
+        struct gb_entry e;
+        uint64_t n = 0;
+        int rc = -1;
+
+        while (s && (rc = gb_scan_next(s, &e, err)) == 1) {
+                gb_progress_tick(c, "full list", n++);
+                if (gb_spool_add(spool, &e, err) < 0) {
+                        rc = -1;
+                        break;
+                }
+        }
+        gb_scan_close(s);
+        return rc < 0 ? -1 : gb_spool_rewind(spool, err);
+}
+
+/* The next op of the additions that names something of the present tree. */
+static int next_addition(struct gb_fold *f, struct gb_entry *e, struct gb_error *err)
+{
+        struct gb_op op;
+        int rc;
+
+        while ((rc = gb_fold_next(f, &op, err)) == 1) {
+                if (op.kind == GB_OP_DELETE)
+                        continue;
+                *e = (struct gb_entry){.path = op.path, .len = op.len, .type = op.type, .has_gfid = op.has_gfid,
+                                       .gfid = op.gfid};
+                return 1;
+        }
+        return rc;
+}
+
+/* Both in path order; a path that comes twice (from both, or as RENAME and MODIFY) is listed once. */
+static int merge_into(struct gb_list *l, struct gb_spool *spool, struct gb_fold *additions, struct gb_error *err)
+{
+        struct gb_entry a, b;
+        char last[GB_PATH_MAX];
+        size_t last_len = 0;
+        int ra = gb_spool_next(spool, &a, err), rb = next_addition(additions, &b, err);
+
+        while (ra > 0 || rb > 0) {
+                bool from_spool = rb <= 0 || (ra > 0 && gb_path_cmp(a.path, a.len, b.path, b.len) <= 0);
+                const struct gb_entry *e = from_spool ? &a : &b;
+
+                if (ra < 0 || rb < 0)
+                        return -1;
+                if (e->len != last_len || memcmp(e->path, last, last_len) != 0) {
+                        if (gb_list_entry(l, e, err) < 0)
+                                return -1;
+                        memcpy(last, e->path, e->len);
+                        last_len = e->len;
+                }
+                if (from_spool)
+                        ra = gb_spool_next(spool, &a, err);
+                else
+                        rb = next_addition(additions, &b, err);
+        }
+        return ra < 0 || rb < 0 ? -1 : 0;
+}
+
+static int list_first(const struct gb_cli *c, struct gb_volume *v, struct gb_window *w, struct gb_list *l,
+                      struct gb_spool *spool, struct gb_sorter *ops, struct gb_error *err)
+{
+        struct gb_fold *f;
+        int rc;
+
+        if (take_positions(c, v, w, err) < 0 || spool_scan(c, v, l->format->wants_gfids, spool, err) < 0)
+                return -1;
+        w->expand = true;
+        if (gb_window_collect(c, v, w, ops, err) < 0 || gb_sorter_finish(ops, err) < 0)
+                return -1;
+        f = gb_fold_new(ops, err);
+        rc = f ? merge_into(l, spool, f, err) : -1;
+        gb_fold_free(f);
+        return rc;
+}
+
+int gb_make_first(const struct gb_cli *c, struct gb_volume *v, struct gb_window *w, struct gb_list *l,
+                  struct gb_error *err)
+{
+        struct gb_spool *spool = gb_spool_new(err);
+        struct gb_sorter *ops = spool ? gb_ops_sorter(err) : NULL;
+        int rc = -1;
+
+        if (ops && list_first(c, v, w, l, spool, ops, err) == 0)
+                rc = gb_list_finish(l, true, err);
+        gb_sorter_free(ops);
+        gb_spool_free(spool);
+        return rc;
+}

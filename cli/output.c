@@ -1,0 +1,191 @@
+/*
+ * output - see output.h.
+ */
+#include <config.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "output.h"
+
+#define OUTPUT_BUFFER (256 * 1024)
+
+struct gb_output {
+        char *path, *dir;
+        char *temporary; /* NULL: the file has no name, or it is stdout */
+        int fd;
+        bool to_stdout;
+        size_t used;
+        uint64_t bytes;
+        uint8_t buffer[OUTPUT_BUFFER];
+};
+
+static int open_named(struct gb_output *o, struct gb_error *err)
+{
+        if (asprintf(&o->temporary, "%s/.gbackup.XXXXXX", o->dir) < 0) {
+                o->temporary = NULL;
+                return gb_error_set(err, GB_ERR_MEMORY, "out of memory");
+        }
+        o->fd = mkostemp(o->temporary, O_CLOEXEC);
+        if (o->fd < 0) {
+                gb_error_sys(err, GB_ERR_SYSTEM, "%s: cannot write here", o->path);
+                free(o->temporary);
+                o->temporary = NULL;
+                return -1;
+        }
+        return 0;
+}
+
+static int open_file(struct gb_output *o, struct gb_error *err)
+{
+        struct stat st;
+        GB_CLEANUP_FREE char *copy = strdup(o->path);
+
+        o->dir = copy ? strdup(dirname(copy)) : NULL;
+        if (!o->dir)
+                return gb_error_set(err, GB_ERR_MEMORY, "out of memory");
+        if (stat(o->path, &st) == 0 && !S_ISREG(st.st_mode))
+                return gb_error_set(err, GB_ERR_USAGE, "%s: not a regular file; name a file to write the list to",
+                                    o->path);
+        o->fd = open(o->dir, O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600);
+        if (o->fd >= 0)
+                return 0;
+        if (errno == EOPNOTSUPP || errno == EISDIR || errno == EINVAL)
+                return open_named(o, err);
+        return gb_error_sys(err, GB_ERR_SYSTEM, "%s: cannot write here", o->path);
+}
+
+struct gb_output *gb_output_open(const char *path, struct gb_error *err)
+{
+        struct gb_output *o = calloc(1, sizeof(*o));
+
+        if (!o || !(o->path = strdup(path))) {
+                free(o);
+                gb_error_set(err, GB_ERR_MEMORY, "out of memory");
+                return NULL;
+        }
+        o->fd = -1;
+        if (strcmp(path, "-") == 0) {
+                o->fd = STDOUT_FILENO;
+                o->to_stdout = true;
+                return o;
+        }
+        if (open_file(o, err) < 0) {
+                gb_output_discard(o);
+                return NULL;
+        }
+        return o;
+}
+
+static int write_all(struct gb_output *o, const uint8_t *p, size_t n, struct gb_error *err)
+{
+        while (n) {
+                ssize_t w = write(o->fd, p, n);
+
+                if (w < 0 && errno == EINTR)
+                        continue;
+                if (w < 0)
+                        return gb_error_sys(err, GB_ERR_SYSTEM, "%s: write", o->to_stdout ? "stdout" : o->path);
+                p += w;
+                n -= (size_t)w;
+        }
+        return 0;
+}
+
+static int flush(struct gb_output *o, struct gb_error *err)
+{
+        size_t n = o->used;
+
+        o->used = 0;
+        return write_all(o, o->buffer, n, err);
+}
+
+int gb_output_write(struct gb_output *o, const void *bytes, size_t n, struct gb_error *err)
+{
+        o->bytes += n;
+        if (n > OUTPUT_BUFFER - o->used && flush(o, err) < 0)
+                return -1;
+        if (n > OUTPUT_BUFFER)
+                return write_all(o, bytes, n, err);
+        memcpy(o->buffer + o->used, bytes, n);
+        o->used += n;
+        return 0;
+}
+
+int gb_output_finish(struct gb_output *o, struct gb_error *err)
+{
+        if (flush(o, err) < 0)
+                return -1;
+        if (!o->to_stdout && fsync(o->fd) < 0)
+                return gb_error_sys(err, GB_ERR_SYSTEM, "%s: sync", o->path);
+        return 0;
+}
+
+/* Give an unnamed file a temporary name, so that rename can replace an older list with it. */
+static int give_name(struct gb_output *o, struct gb_error *err)
+{
+        char self[64];
+
+        snprintf(self, sizeof(self), "/proc/self/fd/%d", o->fd);
+        for (unsigned i = 0; i < 100; i++) {
+                if (asprintf(&o->temporary, "%s/.gbackup.%d.%u", o->dir, (int)getpid(), i) < 0) {
+                        o->temporary = NULL;
+                        return gb_error_set(err, GB_ERR_MEMORY, "out of memory");
+                }
+                if (linkat(AT_FDCWD, self, AT_FDCWD, o->temporary, AT_SYMLINK_FOLLOW) == 0)
+                        return 0;
+                free(o->temporary);
+                o->temporary = NULL;
+                if (errno != EEXIST)
+                        break;
+        }
+        return gb_error_sys(err, GB_ERR_SYSTEM, "%s: cannot put the list in place", o->path);
+}
+
+int gb_output_publish(struct gb_output *o, struct gb_error *err)
+{
+        int rc = 0;
+
+        if (!o->to_stdout) {
+                GB_CLEANUP_CLOSE int dir = open(o->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+                if (!o->temporary && give_name(o, err) < 0) {
+                        rc = -1;
+                } else if (rename(o->temporary, o->path) < 0) {
+                        rc = gb_error_sys(err, GB_ERR_SYSTEM, "%s: cannot put the list in place", o->path);
+                } else {
+                        free(o->temporary);
+                        o->temporary = NULL;
+                        if (dir < 0 || fsync(dir) < 0)
+                                rc = gb_error_sys(err, GB_ERR_SYSTEM, "%s: sync of the directory", o->dir);
+                }
+        }
+        gb_output_discard(o);
+        return rc;
+}
+
+void gb_output_discard(struct gb_output *o)
+{
+        if (!o)
+                return;
+        if (o->temporary)
+                unlink(o->temporary);
+        if (o->fd >= 0 && !o->to_stdout)
+                close(o->fd);
+        free(o->temporary);
+        free(o->dir);
+        free(o->path);
+        free(o);
+}
+
+uint64_t gb_output_bytes(const struct gb_output *o)
+{
+        return o->bytes;
+}

@@ -1,0 +1,27 @@
+/*
+ * output - a file that appears whole or not at all.
+ *
+ * Written under no name (O_TMPFILE) or a temporary one beside the target, then fsync, rename, fsync of
+ * the directory.  A failed run leaves yesterday's file.  "-" is stdout: written through.
+ */
+#ifndef GB_OUTPUT_H
+#define GB_OUTPUT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+
+struct gb_output;
+
+struct gb_output *gb_output_open(const char *path, struct gb_error *err);
+int gb_output_write(struct gb_output *o, const void *bytes, size_t n, struct gb_error *err);
+/* Flush and sync; the file has no name yet.  Then gb_output_publish() cannot fail for lack of space. */
+int gb_output_finish(struct gb_output *o, struct gb_error *err);
+/* Put it in place (after finish) and free. */
+int gb_output_publish(struct gb_output *o, struct gb_error *err);
+/* Forget it, NULL allowed. */
+void gb_output_discard(struct gb_output *o);
+uint64_t gb_output_bytes(const struct gb_output *o);
+
+#endif

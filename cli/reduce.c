@@ -1,0 +1,728 @@
+/*
+ * reduce - see reduce.h for the idea.
+ *
+ * Order of work: sources are merged by (section, gfid).  Section 1 brings every directory with events;
+ * they are kept, because only when all are known can a T0 path be spelled.  With the first object of
+ * section 2 the directories are concluded; from then on each group of facts is concluded as it comes,
+ * unless its object was not found where the facts came from: such groups wait in a batch, and the
+ * batch asks the other replica sets.  What is found but has names no xattr tells waits for a walk.
+ */
+#include <config.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/gfidmap.h"
+#include "base/limits.h"
+#include "base/vec.h"
+#include "group.h"
+#include "reduce.h"
+#include "skeleton.h"
+
+struct source {
+        const struct gb_fact_source *in;
+        struct gb_item item;
+        enum gb_section section;
+        bool done;
+};
+
+struct boundary {
+        struct gb_slot *slots; /* arena */
+        unsigned n;
+        bool relist;
+};
+
+struct gb_reduce {
+        struct source *sources;
+        unsigned n_sources, n_sets;
+        unsigned *heap; /* indices of sources that have an item, least first */
+        unsigned n_heap;
+        gb_gfid volume_id;
+        const struct gb_reduce_ops *ops;
+        struct gb_reduce_stats stats;
+
+        struct gb_skeleton skeleton;
+        struct gb_gfidmap boundary;
+        struct gb_arena keep; /* directories, boundary, victims: until the end */
+        struct gb_groups dirs;
+        bool dirs_done;
+        GB_VEC(struct gb_slot) victims; /* slots a directory was renamed onto: see spell_then() */
+
+        struct gb_group current;
+        struct gb_arena batch_arena;
+        struct gb_groups batch;  /* to be asked for on other sets */
+        struct gb_arena walk_arena;
+        struct gb_groups to_walk; /* found, but with names unknown */
+        struct gb_gfidmap walk_index;
+
+        struct gb_group **asking; /* the groups of the look() in progress */
+        unsigned n_asking, next_answer, asking_set;
+        struct gb_arena *asking_arena;
+};
+
+static int no_memory(struct gb_error *err)
+{
+        return gb_error_set(err, GB_ERR_MEMORY, "out of memory while reducing changes");
+}
+
+struct gb_reduce *gb_reduce_new(const struct gb_fact_source *sources, unsigned n_sources, unsigned n_sets,
+                                const gb_gfid *volume_id, const struct gb_reduce_ops *ops,
+                                struct gb_error *err)
+{
+        struct gb_reduce *r = calloc(1, sizeof(*r));
+
+        if (!r)
+                goto fail;
+        r->sources = calloc(n_sources + 1, sizeof(*r->sources));
+        r->heap = calloc(n_sources + 1, sizeof(*r->heap));
+        if (!r->sources || !r->heap)
+                goto fail;
+        for (unsigned i = 0; i < n_sources; i++)
+                r->sources[i].in = &sources[i];
+        r->n_sources = n_sources;
+        r->n_sets = n_sets;
+        r->volume_id = *volume_id;
+        r->ops = ops;
+        gb_skeleton_init(&r->skeleton);
+        gb_gfidmap_init(&r->boundary, sizeof(struct boundary));
+        gb_gfidmap_init(&r->walk_index, sizeof(size_t));
+        gb_arena_init(&r->keep);
+        gb_arena_init(&r->batch_arena);
+        gb_arena_init(&r->walk_arena);
+        return r;
+fail:
+        no_memory(err);
+        if (r) {
+                free(r->sources);
+                free(r->heap);
+                free(r);
+        }
+        return NULL;
+}
+
+void gb_reduce_free(struct gb_reduce *r)
+{
+        if (!r)
+                return;
+        for (unsigned i = 0; i < r->n_sources; i++)
+                gb_fact_fini(&r->sources[i].item.fact);
+        gb_groups_fini(&r->dirs);
+        gb_groups_fini(&r->batch);
+        gb_groups_fini(&r->to_walk);
+        gb_group_fini(&r->current);
+        gb_skeleton_fini(&r->skeleton);
+        gb_gfidmap_fini(&r->boundary);
+        gb_gfidmap_fini(&r->walk_index);
+        gb_arena_fini(&r->keep);
+        gb_arena_fini(&r->batch_arena);
+        gb_arena_fini(&r->walk_arena);
+        gb_vec_free(&r->victims);
+        free(r->sources);
+        free(r->heap);
+        free(r);
+}
+
+static bool dup_slot(struct gb_arena *arena, const struct gb_slot *from, struct gb_slot *to)
+{
+        *to = *from;
+        to->name = gb_arena_dup(arena, from->name, from->len);
+        return to->name != NULL;
+}
+
+int gb_reduce_boundary(struct gb_reduce *r, const gb_gfid *gfid, const struct gb_slot *slots, unsigned n,
+                       bool relist, struct gb_error *err)
+{
+        struct boundary *b = gb_gfidmap_put(&r->boundary, gfid, NULL);
+
+        if (!b)
+                return no_memory(err);
+        b->relist = relist;
+        b->n = n;
+        b->slots = gb_arena_alloc(&r->keep, (n ? n : 1) * sizeof(*b->slots));
+        if (!b->slots)
+                return no_memory(err);
+        for (unsigned i = 0; i < n; i++)
+                if (!dup_slot(&r->keep, &slots[i], &b->slots[i]))
+                        return no_memory(err);
+        return 0;
+}
+
+/* ---- the sources, merged ---- */
+
+static int source_cmp(const struct source *a, const struct source *b)
+{
+        if (a->section != b->section)
+                return a->section < b->section ? -1 : 1;
+        return gb_gfid_cmp(&a->item.fact.gfid, &b->item.fact.gfid);
+}
+
+static void sift_down(struct gb_reduce *r, unsigned i)
+{
+        for (;;) {
+                unsigned least = i;
+
+                for (unsigned c = 2 * i + 1; c <= 2 * i + 2 && c < r->n_heap; c++)
+                        if (source_cmp(&r->sources[r->heap[c]], &r->sources[r->heap[least]]) < 0)
+                                least = c;
+                if (least == i)
+                        return;
+                unsigned swap = r->heap[i];
+
+                r->heap[i] = r->heap[least];
+                r->heap[least] = swap;
+                i = least;
+        }
+}
+
+/* Move a source to its next fact; directories on the way go to the skeleton.  1, 0 at its end, -1. */
+static int advance(struct gb_reduce *r, struct source *s, struct gb_error *err)
+{
+        int rc;
+
+        while ((rc = s->in->next(s->in->arg, &s->item, err)) == 1) {
+                if (s->item.kind == GB_ITEM_DIR) {
+                        if (gb_skeleton_now(&r->skeleton, &s->item.gfid, &s->item.slot) < 0)
+                                return no_memory(err);
+                } else if (s->item.kind == GB_ITEM_SECTION) {
+                        s->section = s->item.section;
+                } else {
+                        r->stats.facts++;
+                        return 1;
+                }
+        }
+        return rc;
+}
+
+static int start_sources(struct gb_reduce *r, struct gb_error *err)
+{
+        for (unsigned i = 0; i < r->n_sources; i++) {
+                int rc = advance(r, &r->sources[i], err);
+
+                if (rc < 0)
+                        return -1;
+                if (rc)
+                        r->heap[r->n_heap++] = i;
+        }
+        for (unsigned i = r->n_heap; i-- > 0;)
+                sift_down(r, i);
+        return 0;
+}
+
+static int pop_source(struct gb_reduce *r, struct gb_error *err)
+{
+        int rc = advance(r, &r->sources[r->heap[0]], err);
+
+        if (rc < 0)
+                return -1;
+        if (!rc)
+                r->heap[0] = r->heap[--r->n_heap];
+        sift_down(r, 0);
+        return 0;
+}
+
+/* ---- spelling ---- */
+
+/*
+ * A directory that was empty can be overwritten by renaming another directory onto it, and that
+ * leaves no record of it.  If names were lost in it before, its T0 place is wanted: it is one of the
+ * slots that a directory was renamed onto.  With one such slot there is no doubt.
+ */
+static enum gb_spelled spell_then(struct gb_reduce *r, const struct gb_slot *slot, char out[GB_PATH_MAX],
+                                  size_t *at, struct gb_error *err)
+{
+        gb_gfid missing;
+        char text[GB_GFID_TEXT];
+        enum gb_spelled s = gb_skeleton_spell(&r->skeleton, GB_TREE_THEN, slot, out, at, &missing);
+
+        if (s != GB_UNKNOWN)
+                return s;
+        if (r->victims.n == 1 && gb_skeleton_then(&r->skeleton, &missing, &r->victims.v[0]) == 0)
+                s = gb_skeleton_spell(&r->skeleton, GB_TREE_THEN, slot, out, at, &missing);
+        if (s == GB_UNKNOWN)
+                gb_error_set(err, GB_ERR_GAP,
+                             "history does not tell where directory %s was, in which \"%.*s\" is gone; "
+                             "run a full list",
+                             gb_gfid_format(&missing, text), (int)slot->len, slot->name);
+        return s;
+}
+
+static enum gb_spelled spell_now(struct gb_reduce *r, const struct gb_slot *slot, char out[GB_PATH_MAX],
+                                 size_t *at, struct gb_error *err)
+{
+        gb_gfid missing;
+        char text[GB_GFID_TEXT];
+        enum gb_spelled s = gb_skeleton_spell(&r->skeleton, GB_TREE_NOW, slot, out, at, &missing);
+
+        if (s == GB_UNKNOWN)
+                gb_error_set(err, GB_ERR_AGAIN,
+                             "directory %s, which holds \"%.*s\", moved while the list was made; try again",
+                             gb_gfid_format(&missing, text), (int)slot->len, slot->name);
+        return s;
+}
+
+/* ---- ops ---- */
+
+static struct gb_op op_of(const struct gb_group *g, enum gb_op_kind kind, const struct gb_slot *slot)
+{
+        struct gb_op op = {.kind = kind, .type = g->type, .has_gfid = true, .gfid = g->gfid};
+
+        op.parent = slot->parent;
+        if (kind != GB_OP_DELETE)
+                op.flags = g->flags & (GB_FACT_DATA | GB_FACT_META | GB_FACT_XATTR);
+        return op;
+}
+
+static int emit_now(struct gb_reduce *r, const struct gb_group *g, enum gb_op_kind kind,
+                    const struct gb_slot *slot, struct gb_error *err)
+{
+        char path[GB_PATH_MAX];
+        size_t at;
+        struct gb_op op = op_of(g, kind, slot);
+        enum gb_spelled s = spell_now(r, slot, path, &at, err);
+
+        if (s == GB_UNKNOWN)
+                return -1;
+        if (s != GB_SPELLED) {
+                r->stats.too_long++;
+                return 0;
+        }
+        op.path = path + at;
+        op.len = GB_PATH_MAX - at;
+        return r->ops->emit(r->ops->arg, &op, err);
+}
+
+/* `type` is the type at T0 as far as it is known, 0 if not. */
+static int emit_delete(struct gb_reduce *r, const struct gb_group *g, const struct gb_slot *slot, char type,
+                       struct gb_error *err)
+{
+        char path[GB_PATH_MAX];
+        size_t at;
+        struct gb_op op = op_of(g, GB_OP_DELETE, slot);
+        enum gb_spelled s = spell_then(r, slot, path, &at, err);
+
+        if (s == GB_UNKNOWN)
+                return -1;
+        if (s == GB_UNBORN)
+                return 0;
+        if (s == GB_TOO_LONG) {
+                r->stats.too_long++;
+                return 0;
+        }
+        op.type = type;
+        op.has_gfid = type != 0;
+        op.path = path + at;
+        op.len = GB_PATH_MAX - at;
+        return r->ops->emit(r->ops->arg, &op, err);
+}
+
+/* The same bytes at T0 and T1 in different directories (the old one moved away, a new one took its
+ * place) cannot be said as a rename that a path-based consumer understands: drop and copy. */
+static int emit_rename(struct gb_reduce *r, const struct gb_group *g, const struct gb_slot *lost,
+                       const struct gb_slot *gained, bool dir, struct gb_error *err)
+{
+        char old[GB_PATH_MAX], path[GB_PATH_MAX];
+        size_t old_at, at;
+        struct gb_op op = op_of(g, GB_OP_RENAME, gained);
+        enum gb_spelled before = spell_then(r, lost, old, &old_at, err);
+        enum gb_spelled after = before == GB_UNKNOWN ? GB_UNKNOWN : spell_now(r, gained, path, &at, err);
+
+        if (before == GB_UNKNOWN || after == GB_UNKNOWN)
+                return -1;
+        if (before != GB_SPELLED || after != GB_SPELLED ||
+            (!dir && old_at == at && memcmp(old + at, path + at, GB_PATH_MAX - at) == 0)) {
+                if (emit_delete(r, g, lost, dir ? 'd' : 'f', err) < 0)
+                        return -1;
+                return emit_now(r, g, GB_OP_NEW, gained, err);
+        }
+        op.old = old + old_at;
+        op.old_len = GB_PATH_MAX - old_at;
+        op.path = path + at;
+        op.len = GB_PATH_MAX - at;
+        return r->ops->emit(r->ops->arg, &op, err);
+}
+
+/* ---- concluding a group ---- */
+
+static int apply_boundary(struct gb_reduce *r, struct gb_group *g, bool dir, struct gb_error *err)
+{
+        const struct boundary *b = gb_gfidmap_get(&r->boundary, &g->gfid);
+
+        if (!b)
+                return 0;
+        for (size_t i = 0; dir && i < g->touched.n; i++)
+                g->touched.v[i].t0 = GB_T0_NO;
+        for (unsigned i = 0; i < b->n; i++) {
+                struct gb_touched *t = gb_group_touch(g, &b->slots[i], NULL);
+
+                if (!t)
+                        return no_memory(err);
+                t->t0 = dir ? GB_T0_YES : GB_T0_MAYBE;
+                t->held = gb_group_has_name(g, &t->slot);
+        }
+        for (size_t i = 0; !dir && i < g->touched.n; i++)
+                if (g->touched.v[i].t0 == GB_T0_YES)
+                        g->touched.v[i].t0 = GB_T0_MAYBE;
+        if (b->relist)
+                g->flags |= GB_FACT_DATA | GB_FACT_META;
+        return 0;
+}
+
+static bool is_dir(const struct gb_group *g)
+{
+        return (g->flags & GB_FACT_DIR) || g->type == 'd';
+}
+
+static int judge_t0(struct gb_reduce *r, struct gb_group *g, struct gb_error *err)
+{
+        bool dir = is_dir(g);
+
+        for (size_t i = 0; i < g->touched.n; i++) {
+                struct gb_touched *t = &g->touched.v[i];
+
+                t->t0 = GB_T0_NO;
+                if (t->kinds & (1u << GB_CLAIM_LOSS))
+                        t->t0 = !dir && (t->kinds & (1u << GB_CLAIM_BORN)) ? GB_T0_MAYBE : GB_T0_YES;
+                t->held = gb_group_has_name(g, &t->slot);
+        }
+        return apply_boundary(r, g, dir, err);
+}
+
+/* A name that appeared by an event that proves it; HEAL alone does not. */
+static bool gained(const struct gb_touched *t)
+{
+        return t->held && t->t0 == GB_T0_NO;
+}
+
+static bool lost(const struct gb_touched *t)
+{
+        return !t->held && t->t0 != GB_T0_NO;
+}
+
+static bool may_pair(const struct gb_group *g, bool dir)
+{
+        for (size_t i = 0; !dir && i < g->touched.n; i++)
+                if (g->touched.v[i].t0 == GB_T0_MAYBE)
+                        return false;
+        return true;
+}
+
+/* Pair lost names with gained ones, in the order they were touched. */
+static int emit_renames(struct gb_reduce *r, struct gb_group *g, bool dir, struct gb_error *err)
+{
+        size_t to = 0;
+
+        for (size_t from = 0; from < g->touched.n; from++) {
+                if (!lost(&g->touched.v[from]))
+                        continue;
+                while (to < g->touched.n &&
+                       !(gained(&g->touched.v[to]) &&
+                         (g->touched.v[to].kinds & (1u << GB_CLAIM_BORN | 1u << GB_CLAIM_ARRIVE))))
+                        to++;
+                if (to == g->touched.n)
+                        return 0;
+                if (emit_rename(r, g, &g->touched.v[from].slot, &g->touched.v[to].slot, dir, err) < 0)
+                        return -1;
+                g->touched.v[from].said = g->touched.v[to].said = true;
+                to++;
+        }
+        return 0;
+}
+
+static int emit_touched(struct gb_reduce *r, const struct gb_group *g, struct gb_touched *t, bool dir,
+                        struct gb_error *err)
+{
+        if (t->said)
+                return 0;
+        if (lost(t))
+                return emit_delete(r, g, &t->slot, dir ? 'd' : 'f', err);
+        if (gained(t) || (t->held && t->t0 == GB_T0_MAYBE)) {
+                t->said = true;
+                return emit_now(r, g, GB_OP_NEW, &t->slot, err);
+        }
+        if (t->held)
+                return emit_now(r, g, GB_OP_PRESENT, &t->slot, err);
+        if (t->kinds == (1u << GB_CLAIM_ARRIVE))
+                return emit_delete(r, g, &t->slot, 0, err);
+        return 0;
+}
+
+static int emit_modified(struct gb_reduce *r, const struct gb_group *g, struct gb_error *err)
+{
+        if (!(g->flags & (GB_FACT_DATA | GB_FACT_META | GB_FACT_XATTR)))
+                return 0;
+        for (size_t i = 0; i < g->names.n; i++) {
+                const struct gb_touched *t = gb_group_find(g, &g->names.v[i]);
+
+                if (t && t->said)
+                        continue;
+                if (emit_now(r, g, GB_OP_MODIFY, &g->names.v[i], err) < 0)
+                        return -1;
+        }
+        return 0;
+}
+
+static int conclude(struct gb_reduce *r, struct gb_group *g, struct gb_error *err)
+{
+        bool dir = is_dir(g);
+
+        r->stats.gfids++;
+        if (gb_gfid_eq(&g->gfid, &GB_GFID_ROOT))
+                return 0;
+        if (judge_t0(r, g, err) < 0)
+                return -1;
+        if (may_pair(g, dir) && emit_renames(r, g, dir, err) < 0)
+                return -1;
+        for (size_t i = 0; i < g->touched.n; i++)
+                if (emit_touched(r, g, &g->touched.v[i], dir, err) < 0)
+                        return -1;
+        return emit_modified(r, g, err);
+}
+
+/* ---- asking other replica sets ---- */
+
+int gb_reduce_dir(struct gb_reduce *r, const gb_gfid *gfid, const struct gb_slot *slot, struct gb_error *err)
+{
+        return gb_skeleton_now(&r->skeleton, gfid, slot) < 0 ? no_memory(err) : 0;
+}
+
+int gb_reduce_found(struct gb_reduce *r, const struct gb_fact *fact, struct gb_error *err)
+{
+        struct gb_group *g;
+
+        if (r->next_answer >= r->n_asking)
+                return gb_error_set(err, GB_ERR_PROTOCOL, "an agent answered for more objects than it was asked");
+        g = r->asking[r->next_answer++];
+        if (!gb_gfid_eq(&g->gfid, &fact->gfid))
+                return gb_error_set(err, GB_ERR_PROTOCOL, "an agent answered for an object it was not asked for");
+        if (gb_group_look(g, fact, r->asking_set, r->asking_arena) < 0)
+                return no_memory(err);
+        return 0;
+}
+
+static int ask_set(struct gb_reduce *r, struct gb_groups *groups, unsigned set, struct gb_error *err)
+{
+        struct gb_group *asked[GB_LOOK_MAX];
+        gb_gfid gfids[GB_LOOK_MAX];
+        size_t i = 0;
+
+        while (i < groups->n) {
+                unsigned n = 0;
+
+                for (; i < groups->n && n < GB_LOOK_MAX; i++) {
+                        struct gb_group *g = groups->v[i];
+
+                        if (g->found || gb_group_answered(g, set))
+                                continue;
+                        asked[n] = g;
+                        gfids[n++] = g->gfid;
+                }
+                if (!n)
+                        return 0;
+                r->asking = asked;
+                r->n_asking = n;
+                r->next_answer = 0;
+                r->asking_set = set;
+                r->stats.asked_again += n;
+                if (r->ops->look(r->ops->arg, r, set, gfids, n, err) < 0)
+                        return -1;
+                if (r->next_answer != n)
+                        return gb_error_set(err, GB_ERR_PROTOCOL, "an agent answered for %u of %u objects",
+                                            r->next_answer, n);
+        }
+        return 0;
+}
+
+static int ask_all(struct gb_reduce *r, struct gb_groups *groups, struct gb_arena *arena, struct gb_error *err)
+{
+        r->asking_arena = arena;
+        for (unsigned set = 0; set < r->n_sets; set++)
+                if (ask_set(r, groups, set, err) < 0)
+                        return -1;
+        return 0;
+}
+
+/* ---- objects whose names no xattr tells ---- */
+
+static int put_off(struct gb_reduce *r, const struct gb_group *g, struct gb_error *err)
+{
+        size_t *index = gb_gfidmap_put(&r->walk_index, &g->gfid, NULL);
+        struct gb_group *copy = gb_groups_add(&r->to_walk, g, &r->walk_arena);
+
+        if (!index || !copy)
+                return no_memory(err);
+        *index = r->to_walk.n - 1;
+        return 0;
+}
+
+int gb_reduce_walked(struct gb_reduce *r, const gb_gfid *gfid, const struct gb_slot *slot, struct gb_error *err)
+{
+        const size_t *index = gb_gfidmap_get(&r->walk_index, gfid);
+
+        if (!index)
+                return 0;
+        return gb_group_name(r->to_walk.v[*index], slot, &r->walk_arena) < 0 ? no_memory(err) : 0;
+}
+
+static int walk_sets(struct gb_reduce *r, struct gb_error *err)
+{
+        for (unsigned set = 0; set < r->n_sets; set++) {
+                bool wanted = false;
+
+                for (size_t i = 0; i < r->to_walk.n; i++)
+                        wanted = wanted || gb_group_partial_at(r->to_walk.v[i], set);
+                if (wanted && r->ops->walk(r->ops->arg, r, set, err) < 0)
+                        return -1;
+        }
+        r->stats.walked = r->to_walk.n;
+        for (size_t i = 0; i < r->to_walk.n; i++)
+                if (conclude(r, r->to_walk.v[i], err) < 0)
+                        return -1;
+        return 0;
+}
+
+static int conclude_or_put_off(struct gb_reduce *r, struct gb_group *g, struct gb_error *err)
+{
+        return g->partial ? put_off(r, g, err) : conclude(r, g, err);
+}
+
+static int flush_batch(struct gb_reduce *r, struct gb_error *err)
+{
+        if (ask_all(r, &r->batch, &r->batch_arena, err) < 0)
+                return -1;
+        for (size_t i = 0; i < r->batch.n; i++)
+                if (conclude_or_put_off(r, r->batch.v[i], err) < 0)
+                        return -1;
+        gb_groups_fini(&r->batch);
+        gb_arena_reset(&r->batch_arena);
+        return 0;
+}
+
+/* ---- directories ---- */
+
+static bool kind_of(const struct gb_touched *t, enum gb_claim_kind kind)
+{
+        return t->kinds & (1u << kind);
+}
+
+/* Where a directory with events stood at T0. */
+static int place_then(struct gb_reduce *r, const struct gb_group *g, struct gb_error *err)
+{
+        const struct boundary *b = gb_gfidmap_get(&r->boundary, &g->gfid);
+        const struct gb_touched *born = NULL, *left = NULL;
+        int rc = 0;
+
+        for (size_t i = 0; i < g->touched.n; i++) {
+                const struct gb_touched *t = &g->touched.v[i];
+
+                if (kind_of(t, GB_CLAIM_LOSS) && (!left || t->kinds == (1u << GB_CLAIM_LOSS)))
+                        left = t;
+                else if (kind_of(t, GB_CLAIM_BORN))
+                        born = t;
+                else if (t->kinds == (1u << GB_CLAIM_ARRIVE) && gb_vec_push(&r->victims, t->slot) < 0)
+                        return no_memory(err);
+        }
+        if (b && b->n)
+                rc = gb_skeleton_then(&r->skeleton, &g->gfid, &b->slots[0]);
+        else if (left)
+                rc = gb_skeleton_then(&r->skeleton, &g->gfid, &left->slot);
+        else if (born) /* on every brick: it is new; on some: they may have healed it, it may be old */
+                rc = gb_skeleton_then(&r->skeleton, &g->gfid, born->born == r->n_sources ? NULL : &born->slot);
+        return rc < 0 ? no_memory(err) : 0;
+}
+
+static int place_now(struct gb_reduce *r, const struct gb_group *g, struct gb_error *err)
+{
+        int rc = g->names.n ? gb_skeleton_now(&r->skeleton, &g->gfid, &g->names.v[0])
+                            : gb_skeleton_gone(&r->skeleton, &g->gfid);
+
+        return rc < 0 ? no_memory(err) : 0;
+}
+
+static int finish_dirs(struct gb_reduce *r, struct gb_error *err)
+{
+        r->dirs_done = true;
+        if (ask_all(r, &r->dirs, &r->keep, err) < 0)
+                return -1;
+        for (size_t i = 0; i < r->dirs.n; i++)
+                if (place_now(r, r->dirs.v[i], err) < 0 || place_then(r, r->dirs.v[i], err) < 0)
+                        return -1;
+        for (size_t i = 0; i < r->dirs.n; i++)
+                if (conclude(r, r->dirs.v[i], err) < 0)
+                        return -1;
+        return 0;
+}
+
+/* ---- the main loop ---- */
+
+/* Take everything the sources say about the least gfid of the least section. */
+static int take_group(struct gb_reduce *r, enum gb_section *section, struct gb_error *err)
+{
+        struct gb_group *g = &r->current;
+        unsigned taken = 0;
+
+        gb_group_reset(g);
+        *section = r->sources[r->heap[0]].section;
+        g->gfid = r->sources[r->heap[0]].item.fact.gfid;
+        /* Slots borrow from the items, so no source may move before the group is done with: look at
+         * all of them, and let take_group's caller move them by drop_group(). */
+        for (unsigned i = 0; i < r->n_heap; i++) {
+                struct source *s = &r->sources[r->heap[i]];
+
+                if (s->section != *section || !gb_gfid_eq(&s->item.fact.gfid, &g->gfid))
+                        continue;
+                if (gb_group_unite(g, &s->item.fact, s->in->set) < 0)
+                        return no_memory(err);
+                taken++;
+        }
+        return taken ? 0 : gb_error_set(err, GB_ERR_PROTOCOL, "empty group");
+}
+
+static int drop_group(struct gb_reduce *r, enum gb_section section, const gb_gfid *gfid, struct gb_error *err)
+{
+        while (r->n_heap) {
+                const struct source *s = &r->sources[r->heap[0]];
+
+                if (s->section != section || !gb_gfid_eq(&s->item.fact.gfid, gfid))
+                        return 0;
+                if (pop_source(r, err) < 0)
+                        return -1;
+        }
+        return 0;
+}
+
+static int place_group(struct gb_reduce *r, enum gb_section section, struct gb_error *err)
+{
+        struct gb_group *g = &r->current;
+
+        if (section == GB_SECTION_DIRS)
+                return gb_groups_add(&r->dirs, g, &r->keep) ? 0 : no_memory(err);
+        if (!r->dirs_done && finish_dirs(r, err) < 0)
+                return -1;
+        if (g->found)
+                return conclude_or_put_off(r, g, err);
+        if (!gb_groups_add(&r->batch, g, &r->batch_arena))
+                return no_memory(err);
+        return r->batch.n >= GB_LOOK_MAX ? flush_batch(r, err) : 0;
+}
+
+int gb_reduce_run(struct gb_reduce *r, struct gb_reduce_stats *stats, struct gb_error *err)
+{
+        if (start_sources(r, err) < 0)
+                return -1;
+        while (r->n_heap) {
+                enum gb_section section;
+                gb_gfid gfid;
+
+                if (take_group(r, &section, err) < 0)
+                        return -1;
+                gfid = r->current.gfid;
+                if (place_group(r, section, err) < 0 || drop_group(r, section, &gfid, err) < 0)
+                        return -1;
+        }
+        if ((!r->dirs_done && finish_dirs(r, err) < 0) || flush_batch(r, err) < 0 || walk_sets(r, err) < 0)
+                return -1;
+        if (stats)
+                *stats = r->stats;
+        return 0;
+}

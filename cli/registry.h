@@ -1,0 +1,28 @@
+/*
+ * registry - what the CLI host remembers of a session: its name, HOST and VOLUME.  Nothing else; the
+ * positions live on the agents.
+ *
+ * One JSON file per session in the state directory (GBACKUP_CLI_STATE, else /var/lib/gbackup/cli).
+ */
+#ifndef GB_REGISTRY_H
+#define GB_REGISTRY_H
+
+#include "base/error.h"
+
+struct gb_registered {
+        char *session, *host, *volume; /* owned */
+};
+
+/* 1..GB_SESSION_MAX of [A-Za-z0-9._-], not starting with '-' or '.'; not a command's name is not asked
+ * (`run SESSION` reaches such a one). */
+int gb_session_name_check(const char *name, struct gb_error *err);
+
+int gb_registry_get(const char *session, struct gb_registered *out, struct gb_error *err);
+/* GB_ERR_SESSION_EXISTS if there is one of that name. */
+int gb_registry_put(const struct gb_registered *r, struct gb_error *err);
+int gb_registry_remove(const char *session, struct gb_error *err);
+/* All names, sorted: malloc'd array of malloc'd strings. */
+int gb_registry_list(char ***names, unsigned *n, struct gb_error *err);
+void gb_registered_fini(struct gb_registered *r);
+
+#endif

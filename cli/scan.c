@@ -1,0 +1,302 @@
+/*
+ * scan - see scan.h.
+ *
+ * The merge is a loser-free binary heap of lanes ordered by (path, lane).  Equal paths are folded:
+ * the entry with a gfid and a type other than linkto's stays, which is simply the first.  A lane is
+ * one feed; sets that must be united have several.
+ */
+#include <config.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/order.h"
+#include "feed.h"
+#include "scan.h"
+#include "wire_error.h"
+
+struct lane {
+        struct gb_vbrick *brick;
+        struct gb_feed *feed;
+        struct gb_block_reader reader;
+        struct gb_entry head;
+};
+
+struct gb_scan {
+        const struct gb_cli *cli;
+        struct gb_volume *volume;
+        struct gb_scan_options o;
+        gbx_path *roots;
+        unsigned chunk;
+        struct lane *lanes;
+        unsigned n_lanes;
+        unsigned *heap;
+        unsigned n_heap;
+        bool started;  /* heap[0]'s head was delivered and must move on */
+        char last[GB_PATH_MAX];
+        size_t last_len;
+        uint64_t delivered;
+};
+
+static void query_for(const struct gb_scan *s, const struct lane *l, gbx_query *q)
+{
+        memset(q, 0, sizeof(*q));
+        q->kind = GBX_SCAN;
+        q->gbx_query_u.scan.after.gbx_path_val = (char *)(uintptr_t)l->reader.path;
+        q->gbx_query_u.scan.after.gbx_path_len = (unsigned)l->reader.len;
+        q->gbx_query_u.scan.linkto = s->volume->n_sets > 1;
+        q->gbx_query_u.scan.gfids = s->o.gfids;
+        q->gbx_query_u.scan.roots.roots_val = s->roots;
+        q->gbx_query_u.scan.roots.roots_len = s->o.n_roots;
+}
+
+static int open_lane(struct gb_scan *s, struct lane *l, struct gb_error *err)
+{
+        gbx_query q;
+        struct gb_client *client = gb_volume_connect(s->cli, s->volume, l->brick, err);
+
+        if (!client)
+                return -1;
+        query_for(s, l, &q);
+        l->feed = gb_feed_open(client, s->volume->name, l->brick->path, l->brick->name, &q, s->chunk, err);
+        return l->feed ? 0 : -1;
+}
+
+/* Continue a lane whose agent failed on a sibling that no lane has used.  -1: none is left. */
+static int replace(struct gb_scan *s, struct lane *l, const struct gb_error *why, struct gb_error *err)
+{
+        unsigned set = l->brick->set, base = set * s->volume->set_size;
+
+        gb_feed_close(l->feed);
+        l->feed = NULL;
+        l->brick->usable = false;
+        l->brick->error = *why;
+        for (unsigned i = 0; i < s->volume->set_size; i++) {
+                struct gb_vbrick *b = &s->volume->bricks[base + i];
+
+                if (!b->usable || b->blamed)
+                        continue;
+                gb_note(s->cli, "%s; continuing on %s", why->text, b->name);
+                l->brick = b;
+                if (open_lane(s, l, err) == 0)
+                        return 0;
+                b->usable = false;
+                b->error = *err;
+        }
+        return gb_error_set(err, GB_ERR_INCOMPLETE, "%.600s; no other brick of replica set %u can stand in",
+                            why->text, set);
+}
+
+static bool may_replace(enum gb_code code)
+{
+        return code == GB_ERR_NO_AGENT || code == GB_ERR_TIMEOUT || code == GB_ERR_SYSTEM ||
+               code == GB_ERR_BRICK_DOWN || code == GB_ERR_PROTOCOL;
+}
+
+/* Move a lane to its next entry: 1, 0 at its end, -1. */
+static int advance(struct gb_scan *s, struct lane *l, struct gb_error *err)
+{
+        for (;;) {
+                const void *data;
+                size_t len;
+                struct gb_error why = {0};
+                int rc = gb_block_next(&l->reader, &l->head, &why);
+
+                if (rc == 1)
+                        return 1;
+                if (rc == 0) {
+                        rc = gb_feed_next(l->feed, &data, &len, &why);
+                        if (rc == 0)
+                                return 0;
+                        if (rc == 1) {
+                                gb_block_feed(&l->reader, data, len);
+                                continue;
+                        }
+                } else {
+                        gb_error_prefix(&why, "%s", l->brick->name);
+                        if (err)
+                                *err = why;
+                        return -1;
+                }
+                if (!may_replace(why.code) || replace(s, l, &why, err) < 0) {
+                        if (!may_replace(why.code) && err)
+                                *err = why;
+                        return -1;
+                }
+                gb_block_feed(&l->reader, NULL, 0);
+        }
+}
+
+static bool before(const struct gb_scan *s, unsigned a, unsigned b)
+{
+        const struct gb_entry *x = &s->lanes[a].head, *y = &s->lanes[b].head;
+        int c = gb_path_cmp(x->path, x->len, y->path, y->len);
+
+        return c ? c < 0 : a < b;
+}
+
+static void sift_down(struct gb_scan *s, unsigned i)
+{
+        unsigned lane = s->heap[i];
+
+        for (;;) {
+                unsigned c = 2 * i + 1;
+
+                if (c >= s->n_heap)
+                        break;
+                if (c + 1 < s->n_heap && before(s, s->heap[c + 1], s->heap[c]))
+                        c++;
+                if (!before(s, s->heap[c], lane))
+                        break;
+                s->heap[i] = s->heap[c];
+                i = c;
+        }
+        s->heap[i] = lane;
+}
+
+static int add_set(struct gb_scan *s, unsigned set, unsigned *missing, struct gb_error *err)
+{
+        struct gb_vbrick *pick[GB_BRICKS_MAX];
+        unsigned n = gb_volume_pick(s->volume, set, pick, err);
+
+        if (!n) {
+                if (!s->cli->o.partial || !missing)
+                        return -1;
+                gb_say("%s", err->text);
+                ++*missing;
+                return 0;
+        }
+        for (unsigned i = 0; i < n; i++) {
+                struct lane *l = &s->lanes[s->n_lanes++];
+
+                l->brick = pick[i];
+                gb_block_reader_init(&l->reader);
+        }
+        return 0;
+}
+
+static int start_lanes(struct gb_scan *s, struct gb_error *err)
+{
+        s->chunk = gb_feed_chunk(s->n_lanes);
+        for (unsigned i = 0; i < s->n_lanes; i++) {
+                struct gb_error why = {0};
+
+                if (open_lane(s, &s->lanes[i], &why) == 0)
+                        continue;
+                if (!may_replace(why.code)) {
+                        *err = why;
+                        return -1;
+                }
+                if (replace(s, &s->lanes[i], &why, err) < 0)
+                        return -1;
+        }
+        for (unsigned i = 0; i < s->n_lanes; i++) {
+                int rc = advance(s, &s->lanes[i], err);
+
+                if (rc < 0)
+                        return -1;
+                if (rc)
+                        s->heap[s->n_heap++] = i;
+        }
+        for (unsigned i = s->n_heap; i-- > 0;)
+                sift_down(s, i);
+        return 0;
+}
+
+static int copy_roots(struct gb_scan *s, struct gb_error *err)
+{
+        if (!s->o.n_roots)
+                return 0;
+        s->roots = calloc(s->o.n_roots, sizeof(*s->roots));
+        if (!s->roots)
+                return gb_error_set(err, GB_ERR_MEMORY, "out of memory");
+        for (unsigned i = 0; i < s->o.n_roots; i++) {
+                s->roots[i].gbx_path_val = (char *)(uintptr_t)s->o.roots[i].path;
+                s->roots[i].gbx_path_len = (unsigned)s->o.roots[i].len;
+        }
+        return 0;
+}
+
+struct gb_scan *gb_scan_open(const struct gb_cli *c, struct gb_volume *v, const struct gb_scan_options *o,
+                             unsigned *missing, struct gb_error *err)
+{
+        struct gb_scan *s = calloc(1, sizeof(*s));
+
+        if (!s)
+                goto no_memory;
+        s->cli = c;
+        s->volume = v;
+        s->o = *o;
+        s->lanes = calloc(v->n_bricks + 1, sizeof(*s->lanes));
+        s->heap = calloc(v->n_bricks + 1, sizeof(*s->heap));
+        if (!s->lanes || !s->heap)
+                goto no_memory;
+        if (copy_roots(s, err) < 0)
+                goto fail;
+        for (unsigned set = 0; set < v->n_sets; set++)
+                if ((o->only_set < 0 || o->only_set == (int)set) && add_set(s, set, missing, err) < 0)
+                        goto fail;
+        if (start_lanes(s, err) < 0)
+                goto fail;
+        return s;
+no_memory:
+        gb_error_set(err, GB_ERR_MEMORY, "out of memory");
+fail:
+        gb_scan_close(s);
+        return NULL;
+}
+
+/* Take heap[0]'s lane to its next entry. */
+static int step(struct gb_scan *s, struct gb_error *err)
+{
+        int rc = advance(s, &s->lanes[s->heap[0]], err);
+
+        if (rc < 0)
+                return -1;
+        if (!rc)
+                s->heap[0] = s->heap[--s->n_heap];
+        if (s->n_heap)
+                sift_down(s, 0);
+        return 0;
+}
+
+int gb_scan_next(struct gb_scan *s, struct gb_entry *e, struct gb_error *err)
+{
+        for (;;) {
+                const struct gb_entry *head;
+
+                if (s->started && s->n_heap && step(s, err) < 0)
+                        return -1;
+                s->started = true;
+                if (!s->n_heap)
+                        return 0;
+                head = &s->lanes[s->heap[0]].head;
+                if (s->n_lanes > 1 && s->delivered && head->len == s->last_len &&
+                    memcmp(head->path, s->last, head->len) == 0)
+                        continue; /* the same name from another lane */
+                if (s->n_lanes > 1) {
+                        memcpy(s->last, head->path, head->len);
+                        s->last_len = head->len;
+                }
+                s->delivered++;
+                *e = *head;
+                return 1;
+        }
+}
+
+uint64_t gb_scan_progress(struct gb_scan *s)
+{
+        return s->delivered;
+}
+
+void gb_scan_close(struct gb_scan *s)
+{
+        if (!s)
+                return;
+        for (unsigned i = 0; i < s->n_lanes; i++)
+                gb_feed_close(s->lanes[i].feed);
+        free(s->lanes);
+        free(s->heap);
+        free(s->roots);
+        free(s);
+}

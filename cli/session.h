@@ -1,0 +1,53 @@
+/*
+ * session - a session's state on all agents of its volume, taken and moved on as one.
+ *
+ * Every agent keeps its own bricks' positions.  A generation is prepared on all, then committed on all;
+ * one agent having committed decides: whoever still holds that generation as pending is rolled
+ * forward when the session is opened next.
+ *
+ * An agent that was absent from the last committed run has an older generation: its bricks then have
+ * no position (their history would begin before the others'), and their siblings tell their part.
+ */
+#ifndef GB_CLI_SESSION_H
+#define GB_CLI_SESSION_H
+
+#include "volume.h"
+#include "window.h"
+
+struct gb_session_node {
+        struct gb_node *node;
+        gbx_session state;
+        bool locked;
+};
+
+struct gb_session {
+        const char *name;         /* borrowed */
+        struct gb_volume *volume; /* borrowed */
+        struct gb_session_node *nodes;
+        unsigned n_nodes;         /* that own bricks and were reached */
+        const gbx_generation *base; /* the committed generation all builds on; NULL: never run */
+        char generation[40];      /* of the prepare in progress */
+};
+
+/* Create it on every node that owns a brick; all must be reachable. */
+int gb_session_register(const char *name, struct gb_volume *v, struct gb_error *err);
+
+/* Lock on every reachable node and settle: GB_ERR_BUSY if somebody else holds it.  A node that does not
+ * know the session (it joined later) is registered. */
+int gb_session_open(struct gb_session *s, const char *name, struct gb_volume *v, struct gb_error *err);
+void gb_session_close(struct gb_session *s);
+
+/* Fill the windows' `from` with the positions of the base generation. */
+int gb_session_positions(const struct gb_session *s, struct gb_window *w, struct gb_error *err);
+
+/* Name the generation that is about to be made: a new uuid in s->generation. */
+void gb_session_new_generation(struct gb_session *s);
+/* Store it as pending, the windows' cursors, on every node. */
+int gb_session_prepare(struct gb_session *s, const struct gb_window *w, bool full, struct gb_error *err);
+/* Commit what was just prepared, or (generation empty) what is pending.  *nothing: there was nothing to
+ * commit.  Once one node has committed, failures of others are only told. */
+int gb_session_commit(const struct gb_cli *c, struct gb_session *s, bool *nothing, struct gb_error *err);
+int gb_session_abort(struct gb_session *s, bool *nothing, struct gb_error *err);
+int gb_session_unregister(const char *name, struct gb_volume *v, struct gb_error *err);
+
+#endif

@@ -1,0 +1,223 @@
+/*
+ * volume - see volume.h.
+ */
+#include <config.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "endpoint.h"
+#include "volume.h"
+#include "wire_error.h"
+
+static struct gb_node *node_of(const struct gb_cli *c, struct gb_volume *v, const gb_gfid *uuid, const char *host)
+{
+        struct gb_node *n;
+
+        for (unsigned i = 0; i < v->n_nodes; i++)
+                if (gb_gfid_eq(&v->nodes[i].uuid, uuid))
+                        return &v->nodes[i];
+        n = &v->nodes[v->n_nodes++];
+        n->uuid = *uuid;
+        n->host = host;
+        n->control = gb_endpoint_connect(c, host, &n->error);
+        if (n->control && memcmp(gb_client_hello(n->control)->node, uuid->b, sizeof(uuid->b)) != 0) {
+                gb_client_free(n->control);
+                n->control = NULL;
+                gb_error_set(&n->error, GB_ERR_NO_AGENT, "%s: another node answers there than glusterd names",
+                             host);
+        }
+        return n;
+}
+
+static int add_brick(const struct gb_cli *c, struct gb_volume *v, const gbx_brickinfo *in, struct gb_error *err)
+{
+        struct gb_vbrick *b = &v->bricks[v->n_bricks];
+        gb_gfid uuid;
+
+        v->n_bricks++; /* gb_volume_close() frees what there is of it */
+        b->path = gb_wire_string(in->path.gbx_brick_val, in->path.gbx_brick_len, GB_BRICK_PATH_MAX, "brick path",
+                                 err);
+        b->host = b->path ? gb_wire_string(in->host.gbx_name_val, in->host.gbx_name_len, GB_HOST_MAX, "brick host",
+                                           err)
+                          : NULL;
+        if (!b->host)
+                return -1;
+        if (asprintf(&b->name, "%s:%s", b->host, b->path) < 0) {
+                b->name = NULL;
+                return gb_error_set(err, GB_ERR_MEMORY, "out of memory");
+        }
+        memcpy(uuid.b, in->node, sizeof(uuid.b));
+        b->index = in->index;
+        b->set = (unsigned)in->index / v->set_size;
+        b->arbiter = in->arbiter;
+        b->node = node_of(c, v, &uuid, b->host);
+        return 0;
+}
+
+static void ask_brick(const struct gb_volume *v, struct gb_vbrick *b)
+{
+        if (!b->node->control) {
+                b->error = b->node->error;
+                return;
+        }
+        if (gb_call_brick_status(b->node->control, v->name, b->path, &b->status, &b->error) < 0)
+                return;
+        b->usable = b->status.running;
+        if (!b->usable)
+                gb_error_set(&b->error, GB_ERR_BRICK_DOWN, "brick process is not running");
+}
+
+/* Whom do the pending heals of a set's bricks blame? */
+static void spread_blame(struct gb_volume *v, const struct gb_vbrick *from)
+{
+        for (unsigned i = from->set * v->set_size; i < (from->set + 1) * v->set_size; i++) {
+                struct gb_vbrick *b = &v->bricks[i];
+
+                if (from->status.blames_all && (b != from || v->disperse))
+                        b->blamed = true;
+                for (unsigned k = 0; k < from->status.blamed.blamed_len; k++)
+                        if (from->status.blamed.blamed_val[k] == b->index)
+                                b->blamed = true;
+        }
+}
+
+static int take_topology(const struct gb_cli *c, struct gb_volume *v, struct gb_client *first,
+                         const gbx_topology *t, struct gb_error *err)
+{
+        unsigned n = t->bricks.bricks_len;
+
+        if (!t->set_size || !n || n % t->set_size)
+                return gb_error_set(err, GB_ERR_PROTOCOL, "volume %s: %u bricks do not make sets of %u", v->name, n,
+                                    t->set_size);
+        v->set_size = t->set_size;
+        v->n_sets = n / t->set_size;
+        v->started = t->started;
+        v->changelog = t->changelog;
+        v->sharded = t->sharded;
+        v->rebalancing = t->rebalancing;
+        v->disperse = t->disperse;
+        memcpy(v->id.b, t->volume_id, sizeof(v->id.b));
+        v->bricks = calloc(n, sizeof(*v->bricks));
+        if (!v->bricks)
+                return gb_error_set(err, GB_ERR_MEMORY, "out of memory");
+        memcpy(v->nodes[0].uuid.b, gb_client_hello(first)->node, sizeof(v->nodes[0].uuid.b));
+        for (unsigned i = 0; i < n; i++) {
+                if (t->bricks.bricks_val[i].index != (int)i)
+                        return gb_error_set(err, GB_ERR_PROTOCOL, "volume %s: bricks out of order", v->name);
+                if (add_brick(c, v, &t->bricks.bricks_val[i], err) < 0)
+                        return -1;
+        }
+        return 0;
+}
+
+int gb_volume_open(const struct gb_cli *c, const char *host, const char *name, struct gb_volume *v,
+                   struct gb_error *err)
+{
+        gbx_topology t = {0};
+        struct gb_client *first = gb_endpoint_connect(c, host, err);
+        int rc;
+
+        memset(v, 0, sizeof(*v));
+        if (!first)
+                return -1;
+        v->name = strdup(name);
+        v->host = strdup(host);
+        v->nodes = calloc(GB_BRICKS_MAX + 1, sizeof(*v->nodes));
+        if (!v->name || !v->host || !v->nodes) {
+                gb_client_free(first);
+                gb_volume_close(v);
+                return gb_error_set(err, GB_ERR_MEMORY, "out of memory");
+        }
+        v->nodes[0] = (struct gb_node){.host = v->host, .control = first};
+        v->n_nodes = 1;
+        rc = gb_call_topology(first, name, &t, err);
+        if (rc == 0)
+                rc = take_topology(c, v, first, &t, err);
+        gb_xdr_release((xdrproc_t)xdr_gbx_topology, &t);
+        if (rc == 0 && !v->started)
+                rc = gb_error_set(err, GB_ERR_VOLUME_STOPPED,
+                                  "volume %s is not started; start it: gluster volume start %s", name, name);
+        if (rc < 0) {
+                gb_volume_close(v);
+                return -1;
+        }
+        for (unsigned i = 0; i < v->n_bricks; i++)
+                ask_brick(v, &v->bricks[i]);
+        for (unsigned i = 0; i < v->n_bricks; i++)
+                if (v->bricks[i].usable)
+                        spread_blame(v, &v->bricks[i]);
+        return 0;
+}
+
+void gb_volume_close(struct gb_volume *v)
+{
+        for (unsigned i = 0; i < v->n_bricks; i++) {
+                gb_xdr_release((xdrproc_t)xdr_gbx_brick_status, &v->bricks[i].status);
+                free(v->bricks[i].path);
+                free(v->bricks[i].host);
+                free(v->bricks[i].name);
+        }
+        for (unsigned i = 0; i < v->n_nodes; i++)
+                gb_client_free(v->nodes[i].control);
+        free(v->bricks);
+        free(v->nodes);
+        free(v->name);
+        free(v->host);
+        memset(v, 0, sizeof(*v));
+}
+
+struct gb_client *gb_volume_connect(const struct gb_cli *c, const struct gb_volume *v,
+                                    const struct gb_vbrick *b, struct gb_error *err)
+{
+        struct gb_client *client = gb_endpoint_connect(c, b->node->host, err);
+
+        (void)v;
+        if (client && memcmp(gb_client_hello(client)->node, b->node->uuid.b, sizeof(b->node->uuid.b)) != 0) {
+                gb_client_free(client);
+                gb_error_set(err, GB_ERR_NO_AGENT, "%s: another node answers there than glusterd names",
+                             b->node->host);
+                return NULL;
+        }
+        return client;
+}
+
+static void missing_set(const struct gb_volume *v, unsigned set, struct gb_error *err)
+{
+        char text[GB_TEXT_MAX / 2];
+        size_t at = 0;
+
+        text[0] = '\0';
+        for (unsigned i = set * v->set_size; i < (set + 1) * v->set_size && at < sizeof(text); i++) {
+                int n = snprintf(text + at, sizeof(text) - at, "%s%s (%.160s)", at ? "; " : "",
+                                 v->bricks[i].name, v->bricks[i].error.text);
+
+                at += n > 0 ? (size_t)n : 0;
+        }
+        gb_error_set(err, GB_ERR_INCOMPLETE, "volume %s: no usable brick in replica set %u: %s", v->name, set,
+                     text);
+}
+
+unsigned gb_volume_pick(const struct gb_volume *v, unsigned set, struct gb_vbrick **pick, struct gb_error *err)
+{
+        struct gb_vbrick *first = &v->bricks[set * v->set_size], *clean = NULL;
+        unsigned n = 0;
+
+        for (unsigned i = 0; i < v->set_size; i++) {
+                struct gb_vbrick *b = &first[i];
+
+                if (!b->usable)
+                        continue;
+                pick[n++] = b;
+                if (!b->blamed && (!clean || (clean->arbiter && !b->arbiter)))
+                        clean = b;
+        }
+        if (!n)
+                missing_set(v, set, err);
+        if (clean) {
+                pick[0] = clean;
+                return 1;
+        }
+        return n;
+}

@@ -1,0 +1,58 @@
+/*
+ * volume - a volume as the CLI sees it: replica sets of bricks, each with the agent that serves it.
+ */
+#ifndef GB_VOLUME_H
+#define GB_VOLUME_H
+
+#include "cli.h"
+#include "client.h"
+
+struct gb_node {
+        gb_gfid uuid;
+        const char *host;          /* how we reach it; borrowed from the topology or HOST */
+        struct gb_client *control; /* NULL: unreachable, see error */
+        struct gb_error error;
+};
+
+struct gb_vbrick {
+        char *path;  /* owned */
+        char *host;  /* owned */
+        char *name;  /* "host:/path", owned */
+        struct gb_node *node;
+        unsigned set;
+        int index;
+        bool arbiter;
+        bool usable;            /* agent reachable and brick process running */
+        bool blamed;            /* a sibling's pending heals blame it, or it is in doubt */
+        struct gb_error error;  /* why it is not usable */
+        gbx_brick_status status;
+};
+
+struct gb_volume {
+        char *name;
+        char *host;  /* as the user said it */
+        gb_gfid id;
+        bool started, changelog, sharded, rebalancing, disperse;
+        unsigned set_size, n_sets;
+        struct gb_node *nodes;
+        unsigned n_nodes;
+        struct gb_vbrick *bricks; /* set s: bricks[s * set_size ...] */
+        unsigned n_bricks;
+};
+
+/* Ask HOST for the topology and every brick's node for its health.  -1: HOST unreachable, volume
+ * unknown or not started.  Unreachable other nodes are recorded, not an error here. */
+int gb_volume_open(const struct gb_cli *c, const char *host, const char *name, struct gb_volume *v,
+                   struct gb_error *err);
+void gb_volume_close(struct gb_volume *v);
+
+/* Another connection to a brick's agent, for a stream. */
+struct gb_client *gb_volume_connect(const struct gb_cli *c, const struct gb_volume *v,
+                                    const struct gb_vbrick *b, struct gb_error *err);
+
+/* The bricks to read names from, for one set: fills pick[set_size], returns how many.  A clean brick
+ * stands alone, data before arbiter; if none is clean all usable ones are to be united.  0: the set is
+ * missing, and *err (GB_ERR_INCOMPLETE) names its bricks and why. */
+unsigned gb_volume_pick(const struct gb_volume *v, unsigned set, struct gb_vbrick **pick, struct gb_error *err);
+
+#endif

@@ -1,0 +1,538 @@
+/*
+ * window - see window.h.
+ */
+#include <config.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/order.h"
+#include "feed.h"
+#include "scan.h"
+#include "window.h"
+#include "wire_error.h"
+
+#define OPS_MEMORY (24u * 1024 * 1024)
+
+struct stream {
+        struct gb_vbrick *brick;
+        struct gb_brick_window *window;
+        struct gb_feed *feed;
+        struct gb_facts_reader reader;
+        bool ended;
+};
+
+struct root {
+        char *path; /* owned */
+        size_t len;
+};
+
+struct collect {
+        const struct gb_cli *cli;
+        struct gb_volume *volume;
+        struct gb_window *window;
+        struct gb_sorter *ops;
+        struct stream *streams;
+        unsigned n_streams;
+        struct gb_buf record;
+        GB_VEC(struct root) roots; /* directories that were renamed: their T1 paths */
+};
+
+struct gb_sorter *gb_ops_sorter(struct gb_error *err)
+{
+        const char *dir = getenv("TMPDIR");
+
+        return gb_sorter_new(OPS_MEMORY, dir && *dir ? dir : "/var/tmp", gb_op_cmp, NULL, gb_op_prefix, err);
+}
+
+int gb_window_init(struct gb_window *w, const struct gb_volume *v, struct gb_error *err)
+{
+        memset(w, 0, sizeof(*w));
+        w->bricks = calloc(v->n_bricks + 1, sizeof(*w->bricks));
+        return w->bricks ? 0 : gb_error_set(err, GB_ERR_MEMORY, "out of memory");
+}
+
+void gb_window_fini(struct gb_window *w, const struct gb_volume *v)
+{
+        for (unsigned i = 0; w->bricks && i < v->n_bricks; i++) {
+                free(w->bricks[i].from);
+                free(w->bricks[i].cursor);
+        }
+        free(w->bricks);
+        w->bricks = NULL;
+}
+
+/* ---- streams ---- */
+
+/* What ends a brick's contribution without ending the list, as long as a sibling is whole. */
+static bool spares(enum gb_code code)
+{
+        return code == GB_ERR_GAP || code == GB_ERR_CHANGELOG_OFF || code == GB_ERR_NO_AGENT ||
+               code == GB_ERR_TIMEOUT || code == GB_ERR_BRICK_DOWN || code == GB_ERR_NO_BRICK ||
+               code == GB_ERR_SYSTEM;
+}
+
+/* The agent's next item: as gb_fact_source.next. */
+static int next_item(void *arg, struct gb_item *item, struct gb_error *err)
+{
+        struct stream *s = arg;
+        const void *data;
+        size_t len;
+        int rc;
+
+        while (!s->ended) {
+                rc = gb_facts_next(&s->reader, item, err);
+                if (rc < 0)
+                        return gb_error_prefix(err, "%s", s->brick->name);
+                if (rc)
+                        return 1;
+                rc = gb_feed_next(s->feed, &data, &len, &s->window->error);
+                if (rc == 1) {
+                        gb_facts_feed(&s->reader, data, len);
+                        continue;
+                }
+                s->ended = true;
+                if (rc == 0) {
+                        s->window->whole = true;
+                        s->window->cursor = strdup(gb_feed_cursor(s->feed));
+                        if (!s->window->cursor)
+                                return gb_error_set(err, GB_ERR_MEMORY, "out of memory");
+                } else if (!spares(s->window->error.code)) {
+                        *err = s->window->error;
+                        return -1;
+                }
+        }
+        return 0;
+}
+
+static int open_stream(struct collect *k, struct stream *s, bool look, struct gb_error *err)
+{
+        gbx_query q = {.kind = GBX_HISTORY};
+        gbx_history *h = &q.gbx_query_u.history;
+        struct gb_client *client = gb_volume_connect(k->cli, k->volume, s->brick, err);
+
+        if (!client)
+                return -1;
+        if (s->window->from)
+                GB_WIRE_SET(h->from, gbx_cursor, s->window->from);
+        h->start = s->window->start;
+        h->end = s->window->end;
+        h->look = look;
+        h->reread = s->window->from != NULL;
+        s->feed = gb_feed_open(client, k->volume->name, s->brick->path, s->brick->name, &q,
+                               gb_feed_chunk(k->volume->n_bricks), err);
+        return s->feed ? 0 : -1;
+}
+
+static bool picked(struct gb_vbrick *const *pick, unsigned n, const struct gb_vbrick *b)
+{
+        for (unsigned i = 0; i < n; i++)
+                if (pick[i] == b)
+                        return true;
+        return false;
+}
+
+/* Open the streams of one replica set. */
+static int open_set(struct collect *k, unsigned set, struct gb_error *err)
+{
+        struct gb_vbrick *pick[GB_BRICKS_MAX];
+        unsigned n = gb_volume_pick(k->volume, set, pick, err);
+
+        if (!n)
+                return -1;
+        for (unsigned i = set * k->volume->set_size; i < (set + 1) * k->volume->set_size; i++) {
+                struct gb_vbrick *b = &k->volume->bricks[i];
+                struct gb_brick_window *w = &k->window->bricks[i];
+                struct stream *s = &k->streams[k->n_streams];
+
+                if (!b->usable) {
+                        w->error = b->error;
+                        continue;
+                }
+                if (!w->from && !w->by_time) {
+                        gb_error_set(&w->error, GB_ERR_GAP,
+                                     "%s: the session has no position on this brick (new, replaced, or "
+                                     "absent from the last run); a full list is needed",
+                                     b->name);
+                        continue;
+                }
+                s->brick = b;
+                s->window = w;
+                gb_facts_reader_init(&s->reader);
+                if (open_stream(k, s, picked(pick, n, b), &w->error) == 0)
+                        k->n_streams++;
+                else if (!spares(w->error.code))
+                        return *err = w->error, -1;
+        }
+        return 0;
+}
+
+/* ---- answers for the reducer ---- */
+
+/* The LOOK answer of one brick: directories first into the skeleton, then facts into `facts`, uniting
+ * with what another brick of the set said. */
+static int take_look(struct collect *k, struct gb_reduce *r, const struct gb_vbrick *b, const gbx_look_ok *look,
+                     struct gb_fact *facts, unsigned n, struct gb_arena *arena, struct gb_error *err)
+{
+        struct gb_reader in = {.p = (const uint8_t *)look->data.data_val,
+                               .end = (const uint8_t *)look->data.data_val + look->data.data_len};
+        struct gb_fact one = {0};
+        uint64_t count = 0;
+        int rc = 0;
+
+        (void)k;
+        if (!gb_get_varint(&in, &count) || count != look->done || count > n)
+                rc = -1;
+        for (unsigned i = 0; rc == 0 && i < count; i++) {
+                gb_fact_reset(&one);
+                if (!gb_fact_decode(&in, &one) || !gb_gfid_eq(&one.gfid, &facts[i].gfid)) {
+                        rc = -1;
+                        break;
+                }
+                if (one.look > facts[i].look) {
+                        facts[i].look = one.look;
+                        facts[i].type = one.type;
+                }
+                facts[i].flags |= one.flags;
+                for (size_t j = 0; j < one.names.n; j++) {
+                        struct gb_slot slot = one.names.v[j];
+
+                        slot.name = gb_arena_dup(arena, slot.name, slot.len);
+                        if (!slot.name || gb_vec_push(&facts[i].names, slot) < 0)
+                                rc = -1;
+                }
+        }
+        gb_fact_fini(&one);
+        if (rc < 0 || !gb_get_varint(&in, &count))
+                return gb_error_set(err, GB_ERR_PROTOCOL, "%s: malformed LOOK answer", b->name);
+        for (; count; count--) {
+                gb_gfid gfid;
+                struct gb_slot slot;
+                const uint8_t *name;
+
+                if (!gb_get_gfid(&in, &gfid) || !gb_get_gfid(&in, &slot.parent) ||
+                    !gb_get_bytes(&in, GB_NAME_MAX, &name, &slot.len) || !slot.len)
+                        return gb_error_set(err, GB_ERR_PROTOCOL, "%s: malformed LOOK answer", b->name);
+                slot.name = (const char *)name;
+                if (gb_reduce_dir(r, &gfid, &slot, err) < 0)
+                        return -1;
+        }
+        return 0;
+}
+
+static int look_on_brick(struct collect *k, struct gb_reduce *r, const struct gb_vbrick *b, struct gb_fact *facts,
+                         unsigned n, struct gb_arena *arena, struct gb_error *err)
+{
+        gb_gfid gfids[GB_LOOK_MAX];
+
+        for (unsigned i = 0; i < n; i++)
+                gfids[i] = facts[i].gfid;
+        for (unsigned done = 0; done < n;) {
+                gbx_look_ok look = {0};
+                int rc = gb_call_look(b->node->control, k->volume->name, b->path, gfids + done, n - done, &look, err);
+
+                if (rc == 0 && (!look.done || look.done > n - done))
+                        rc = gb_error_set(err, GB_ERR_PROTOCOL, "%s: LOOK answered for %u of %u objects", b->name,
+                                          look.done, n - done);
+                if (rc == 0)
+                        rc = take_look(k, r, b, &look, facts + done, n - done, arena, err);
+                done += look.done;
+                gb_xdr_release((xdrproc_t)xdr_gbx_look_ok, &look);
+                if (rc < 0)
+                        return -1;
+        }
+        return 0;
+}
+
+/* Try the bricks of a set until those that must answer have. */
+static int look_on_set(struct collect *k, struct gb_reduce *r, unsigned set, struct gb_fact *facts, unsigned n,
+                       struct gb_arena *arena, struct gb_error *err)
+{
+        struct gb_vbrick *pick[GB_BRICKS_MAX];
+
+        for (;;) {
+                unsigned np = gb_volume_pick(k->volume, set, pick, err), done = 0;
+
+                if (!np)
+                        return -1;
+                for (; done < np; done++) {
+                        if (look_on_brick(k, r, pick[done], facts, n, arena, err) == 0)
+                                continue;
+                        if (!spares(err->code))
+                                return -1;
+                        gb_note(k->cli, "%s", err->text);
+                        pick[done]->usable = false;
+                        pick[done]->error = *err;
+                        break;
+                }
+                if (done == np)
+                        return 0;
+        }
+}
+
+static int look(void *arg, struct gb_reduce *r, unsigned set, const gb_gfid *gfids, unsigned n,
+                struct gb_error *err)
+{
+        struct collect *k = arg;
+        struct gb_fact *facts = calloc(n, sizeof(*facts));
+        struct gb_arena arena;
+        int rc;
+
+        if (!facts)
+                return gb_error_set(err, GB_ERR_MEMORY, "out of memory");
+        gb_arena_init(&arena);
+        for (unsigned i = 0; i < n; i++) {
+                facts[i].gfid = gfids[i];
+                facts[i].look = GB_LOOK_ABSENT;
+        }
+        rc = look_on_set(k, r, set, facts, n, &arena, err);
+        for (unsigned i = 0; i < n; i++) {
+                if (rc == 0)
+                        rc = gb_reduce_found(r, &facts[i], err);
+                gb_fact_fini(&facts[i]);
+        }
+        free(facts);
+        gb_arena_fini(&arena);
+        return rc;
+}
+
+/* Parents of a walk in path order: the directories on the way to the current entry. */
+struct parents {
+        GB_VEC(struct level) levels;
+};
+
+struct level {
+        size_t len; /* of the directory's path */
+        gb_gfid gfid;
+};
+
+/* gfid of the directory that holds `e`; false if the walk did not bring it. */
+static bool parent_of(struct parents *p, const struct gb_entry *e, size_t *name_at, gb_gfid *out)
+{
+        const char *slash = memrchr(e->path, '/', e->len);
+        size_t dir_len = slash ? (size_t)(slash - e->path) : 0;
+
+        *name_at = slash ? dir_len + 1 : 0;
+        while (p->levels.n && p->levels.v[p->levels.n - 1].len > dir_len)
+                p->levels.n--;
+        if (!dir_len) {
+                *out = GB_GFID_ROOT;
+                return true;
+        }
+        if (!p->levels.n || p->levels.v[p->levels.n - 1].len != dir_len)
+                return false;
+        *out = p->levels.v[p->levels.n - 1].gfid;
+        return true;
+}
+
+static int walk_entry(struct gb_reduce *r, struct parents *p, const struct gb_entry *e, struct gb_error *err)
+{
+        struct gb_slot slot;
+        size_t at;
+
+        if (!e->has_gfid || !parent_of(p, e, &at, &slot.parent))
+                return 0;
+        slot.name = e->path + at;
+        slot.len = e->len - at;
+        if (e->type == 'd') {
+                struct level l = {e->len, e->gfid};
+
+                if (gb_vec_push(&p->levels, l) < 0)
+                        return gb_error_set(err, GB_ERR_MEMORY, "out of memory");
+                return gb_reduce_dir(r, &e->gfid, &slot, err);
+        }
+        return gb_reduce_walked(r, &e->gfid, &slot, err);
+}
+
+static int walk(void *arg, struct gb_reduce *r, unsigned set, struct gb_error *err)
+{
+        struct collect *k = arg;
+        struct gb_scan_options o = {.gfids = true, .only_set = (int)set};
+        struct gb_scan *s;
+        struct parents p = {GB_VEC_INIT};
+        struct gb_entry e;
+        int rc;
+
+        gb_note(k->cli, "replica set %u: some objects have names that no xattr tells; looking for them by a walk",
+                set);
+        s = gb_scan_open(k->cli, k->volume, &o, NULL, err);
+        if (!s)
+                return -1;
+        while ((rc = gb_scan_next(s, &e, err)) == 1)
+                if (walk_entry(r, &p, &e, err) < 0) {
+                        rc = -1;
+                        break;
+                }
+        gb_vec_free(&p.levels);
+        gb_scan_close(s);
+        return rc;
+}
+
+static int add_op(struct collect *k, const struct gb_op *op, struct gb_error *err)
+{
+        gb_buf_reset(&k->record);
+        if (gb_op_encode(&k->record, op) < 0)
+                return gb_error_set(err, GB_ERR_MEMORY, "out of memory");
+        return gb_sorter_add(k->ops, k->record.data, k->record.len, err);
+}
+
+static int emit(void *arg, const struct gb_op *op, struct gb_error *err)
+{
+        struct collect *k = arg;
+
+        if (k->window->expand && op->kind == GB_OP_RENAME && op->type == 'd') {
+                struct root root = {malloc(op->len), op->len};
+
+                if (!root.path || gb_vec_push(&k->roots, root) < 0) {
+                        free(root.path);
+                        return gb_error_set(err, GB_ERR_MEMORY, "out of memory");
+                }
+                memcpy(root.path, op->path, op->len);
+        }
+        return add_op(k, op, err);
+}
+
+/* ---- what lies below renamed directories ---- */
+
+static int root_cmp(const void *a, const void *b)
+{
+        const struct root *x = a, *y = b;
+
+        return gb_path_cmp(x->path, x->len, y->path, y->len);
+}
+
+static int expand_some(struct collect *k, const struct gb_slice_of_path *roots, unsigned n, struct gb_error *err)
+{
+        struct gb_scan_options o = {.roots = roots, .n_roots = n, .only_set = -1};
+        struct gb_scan *s = gb_scan_open(k->cli, k->volume, &o, NULL, err);
+        struct gb_entry e;
+        int rc = -1;
+
+        while (s && (rc = gb_scan_next(s, &e, err)) == 1) {
+                struct gb_op op = {.kind = GB_OP_NEW, .path = e.path, .len = e.len, .type = e.type, .expanded = true};
+
+                if (add_op(k, &op, err) < 0) {
+                        rc = -1;
+                        break;
+                }
+        }
+        gb_scan_close(s);
+        return rc;
+}
+
+static int expand(struct collect *k, struct gb_error *err)
+{
+        struct gb_slice_of_path some[GB_ROOTS_MAX];
+        const struct root *outer = NULL;
+        unsigned n = 0;
+
+        if (k->roots.n)
+                qsort(k->roots.v, k->roots.n, sizeof(*k->roots.v), root_cmp);
+        for (size_t i = 0; i < k->roots.n; i++) {
+                const struct root *root = &k->roots.v[i];
+
+                if (outer && gb_path_within(root->path, root->len, outer->path, outer->len))
+                        continue;
+                outer = root;
+                some[n].path = root->path;
+                some[n++].len = root->len;
+                if (n == GB_ROOTS_MAX) {
+                        if (expand_some(k, some, n, err) < 0)
+                                return -1;
+                        n = 0;
+                }
+        }
+        return n ? expand_some(k, some, n, err) : 0;
+}
+
+/* ---- all together ---- */
+
+/* Each replica set needs one brick that told the whole window. */
+static int check_sets(struct collect *k, struct gb_error *err)
+{
+        const struct gb_volume *v = k->volume;
+
+        for (unsigned set = 0; set < v->n_sets; set++) {
+                const struct gb_brick_window *worst = NULL;
+                bool whole = false;
+
+                for (unsigned i = set * v->set_size; i < (set + 1) * v->set_size; i++) {
+                        const struct gb_brick_window *w = &k->window->bricks[i];
+
+                        whole = whole || w->whole;
+                        if (w->error.code && (!worst || w->error.code == GB_ERR_GAP ||
+                                              w->error.code == GB_ERR_CHANGELOG_OFF))
+                                worst = w;
+                }
+                if (!whole) {
+                        *err = worst->error;
+                        return gb_error_prefix(err, "replica set %u", set);
+                }
+        }
+        return 0;
+}
+
+static void tell_spared(const struct collect *k)
+{
+        for (unsigned i = 0; i < k->volume->n_bricks; i++) {
+                const struct gb_brick_window *w = &k->window->bricks[i];
+
+                if (!w->whole && w->error.code)
+                        gb_note(k->cli, "%s: its siblings tell its part (%s)", k->volume->bricks[i].name,
+                                w->error.text);
+        }
+}
+
+static int reduce(struct collect *k, struct gb_error *err)
+{
+        const struct gb_reduce_ops ops = {.arg = k, .look = look, .walk = walk, .emit = emit};
+        struct gb_fact_source *sources = calloc(k->n_streams + 1, sizeof(*sources));
+        struct gb_reduce *r;
+        int rc;
+
+        if (!sources)
+                return gb_error_set(err, GB_ERR_MEMORY, "out of memory");
+        for (unsigned i = 0; i < k->n_streams; i++)
+                sources[i] = (struct gb_fact_source){next_item, &k->streams[i], k->streams[i].brick->set,
+                                                     k->streams[i].brick->name};
+        r = gb_reduce_new(sources, k->n_streams, k->volume->n_sets, &k->volume->id, &ops, err);
+        rc = r ? gb_reduce_run(r, &k->window->stats, err) : -1;
+        gb_reduce_free(r);
+        free(sources);
+        return rc;
+}
+
+int gb_window_collect(const struct gb_cli *c, struct gb_volume *v, struct gb_window *w, struct gb_sorter *ops,
+                      struct gb_error *err)
+{
+        struct collect k = {.cli = c, .volume = v, .window = w, .ops = ops};
+        struct gb_error truth = {0};
+        int rc = 0;
+
+        gb_buf_init(&k.record, 1024 * 1024);
+        k.streams = calloc(v->n_bricks + 1, sizeof(*k.streams));
+        if (!k.streams)
+                rc = gb_error_set(err, GB_ERR_MEMORY, "out of memory");
+        for (unsigned set = 0; rc == 0 && set < v->n_sets; set++)
+                rc = open_set(&k, set, err);
+        if (rc == 0)
+                rc = reduce(&k, err);
+        /* A reduction over gapped history may fail in ways that only confuse: the gap is the reason. */
+        if ((rc == 0 || err->code == GB_ERR_GAP || err->code == GB_ERR_AGAIN) && k.n_streams <= v->n_bricks &&
+            k.streams && check_sets(&k, &truth) < 0) {
+                *err = truth;
+                rc = -1;
+        }
+        if (rc == 0)
+                tell_spared(&k);
+        if (rc == 0 && w->expand)
+                rc = expand(&k, err);
+        for (unsigned i = 0; i < k.n_streams; i++)
+                gb_feed_close(k.streams[i].feed);
+        for (size_t i = 0; i < k.roots.n; i++)
+                free(k.roots.v[i].path);
+        gb_vec_free(&k.roots);
+        free(k.streams);
+        gb_buf_fini(&k.record);
+        return rc;
+}
