@@ -249,12 +249,11 @@ static int reap(struct run *r, struct gb_error *err)
                 struct pollfd cancel[1];
                 pid_t got = waitpid(r->pid, &r->status, WNOHANG);
 
-                if (got == r->pid) {
+                /* ECHILD: a program that ignores SIGCHLD has its children reaped by the kernel. */
+                if (got == r->pid || (got < 0 && errno == ECHILD)) {
                         r->reaped = true;
                         return 0;
                 }
-                if (got < 0 && errno != EINTR)
-                        return gb_error_sys(err, GB_ERR_SYSTEM, "%s %s: wait", r->g->program, r->what);
                 if (wait_for(r, cancel, 1, REAP_POLL_MS, err) < 0)
                         return -1;
         }
@@ -303,7 +302,7 @@ static int run_once(const struct gb_gluster *g, char *const argv[], const char *
         struct run r = {.g = g, .what = what, .out_fd = -1, .err_fd = -1};
         int rc = -1;
 
-        r.deadline = gb_deadline_in(GB_GLUSTER_MS);
+        r.deadline = gb_deadline_in(g->timeout_ms ? g->timeout_ms : GB_GLUSTER_MS);
         gb_buf_init(&r.out, GB_XML_MAX);
         if (start(&r, argv, err) < 0 || drain(&r, err) < 0 || reap(&r, err) < 0)
                 goto out;

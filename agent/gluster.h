@@ -15,6 +15,7 @@
 struct gb_gluster {
         const char *program; /* "gluster"; borrowed */
         int cancel_fd;       /* -1: none */
+        int timeout_ms;      /* of one run; 0: GB_GLUSTER_MS */
 };
 
 struct gb_vol_brick {
