@@ -1,0 +1,61 @@
+/* links: base rpc tirpc */
+/*
+ * check_limits - the bounds that gbackup.x repeats are those of limits.h.
+ */
+#include <config.h>
+
+#include <check.h>
+
+#include "base/limits.h"
+#include "gbackup.h"
+
+START_TEST(wire_bounds_equal_the_limits)
+{
+        ck_assert_int_eq(GBX_PATH_MAX, GB_PATH_MAX);
+        ck_assert_int_eq(GBX_NAME_MAX, GB_NAME_MAX);
+        ck_assert_int_eq(GBX_BRICK_MAX, GB_BRICK_PATH_MAX);
+        ck_assert_int_eq(GBX_VOLUME_MAX, GB_VOLUME_MAX);
+        ck_assert_int_eq(GBX_SESSION_MAX, GB_SESSION_MAX);
+        ck_assert_int_eq(GBX_HOST_MAX, GB_HOST_MAX);
+        ck_assert_int_eq(GBX_TEXT_MAX, GB_TEXT_MAX);
+        ck_assert_int_eq(GBX_CURSOR_MAX, GB_CURSOR_MAX);
+        ck_assert_int_eq(GBX_BOUNDARY_MAX, GB_BOUNDARY_MAX);
+        ck_assert_int_eq(GBX_CHUNK_MAX, GB_CHUNK_MAX);
+        ck_assert_int_eq(GBX_LOOK_MAX, GB_LOOK_MAX);
+        ck_assert_int_eq(GBX_ROOTS_MAX, GB_ROOTS_MAX);
+        ck_assert_int_eq(GBX_BRICKS_MAX, GB_BRICKS_MAX);
+        ck_assert_int_eq(GBX_PEERS_MAX, GB_PEERS_MAX);
+}
+END_TEST
+
+/* A session name travels as gbx_name, which is bounded by the host's limit. */
+START_TEST(bounds_fit_into_one_another)
+{
+        ck_assert_int_le(GB_SESSION_MAX, GBX_HOST_MAX);
+        ck_assert_int_ge(GB_CHUNK_DEFAULT, GB_CHUNK_MIN);
+        ck_assert_int_ge(GB_CHUNK_MAX, GB_CHUNK_DEFAULT);
+        /* The longest entry of a block fits into the smallest chunk. */
+        ck_assert_int_gt(GB_CHUNK_MIN, GB_PATH_MAX + 32);
+        /* A request can carry the largest boundary set. */
+        ck_assert_int_gt(GB_REQUEST_MAX, GB_BOUNDARY_MAX);
+        /* NEXT answers before its reply is overdue. */
+        ck_assert_int_gt(GB_REPLY_MS, GB_WAIT_MS_MAX);
+        ck_assert_int_gt(GB_CALL_MS, GB_GLUSTER_MS);
+}
+END_TEST
+
+int main(void)
+{
+        Suite *suite = suite_create("limits");
+        TCase *tc = tcase_create("limits");
+        SRunner *runner = srunner_create(suite);
+        int failed;
+
+        tcase_add_test(tc, wire_bounds_equal_the_limits);
+        tcase_add_test(tc, bounds_fit_into_one_another);
+        suite_add_tcase(suite, tc);
+        srunner_run_all(runner, CK_NORMAL);
+        failed = srunner_ntests_failed(runner);
+        srunner_free(runner);
+        return failed != 0;
+}
