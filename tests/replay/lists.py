@@ -2,8 +2,9 @@
 """lists - read a jsonl list of gbackup-cli and hold it to every promise of its format.
 
 read(file) returns (header, entries) or raises BadList naming the line and the promise.  As a program:
-lists.py FILE prints the entries, one a line, `OP path[ old_path]`, bytes outside printable ASCII,
-blanks and % as %XX, so that a shell test can compare them.
+lists.py FILE prints the entries, one a line, `OP path` or `RENAME old new`, bytes outside printable ASCII,
+blanks and % as %XX, so that a shell test can compare them.  MODIFY of a directory is left out unless --all is
+there: GlusterFS writes such records by itself (a mkdir, a first look at the root), so they prove nothing.
 """
 
 import base64
@@ -36,7 +37,7 @@ class Entry:
         self.data, self.meta, self.xattr = data, meta, xattr
 
     def __repr__(self):
-        return " ".join([self.op, escape(self.path)] + ([escape(self.old)] if self.old is not None else []))
+        return " ".join([self.op] + [escape(p) for p in (self.old, self.path) if p is not None])
 
 
 def escape(path):
@@ -172,12 +173,14 @@ def read(file, kind=None, volume=None, session=None):
 
 
 def main():
+    file, show_all = sys.argv[1], "--all" in sys.argv[2:]
     try:
-        _, entries = read(sys.argv[1])
+        _, entries = read(file)
     except (BadList, OSError) as e:
-        sys.exit(f"{sys.argv[1]}: {e}")
+        sys.exit(f"{file}: {e}")
     for e in entries:
-        print(repr(e))
+        if show_all or e.op != "MODIFY" or e.type != "d":
+            print(repr(e))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,93 @@
+#!/bin/bash
+# History that cannot be trusted is a gap (3), told in one line; it is never an empty list.
+# shellcheck source-path=SCRIPTDIR
+. "$(dirname "$0")/functions.sh"
+
+start_gbackupd
+mkdir "$T/lists"
+list=$T/lists/out
+
+# begin NAME: a volume of one brick with a session, a closed slice with a change in it, and one more change.
+begin() {
+        make_volume "$1" dist1
+        mount_volume "$1"
+        echo 1 >"$M/old"
+        run_cli 0 register "s-$1" "$HOST" "$1"
+        run_cli 0 "s-$1" --out-file="$T/first.list"
+        wait_rollover "$1"
+        echo 1 >"$M/in-a-slice"
+        wait_rollover "$1"
+        wait_rollover "$1"
+        echo 2 >"$M/later"
+}
+# The closed slice that recorded `in-a-slice`.
+slice() { grep -rlaF --include='CHANGELOG.[0-9]*' in-a-slice "$(changelogs "$1" 0)"/[0-9]*; }
+gap() {
+        fails 3 "." "s-$1" --out-file="$list"
+        fails 3 "." "s-$1" --out-file="$list"
+}
+
+it "the same without damage is no gap"
+begin sound
+run_cli 0 s-sound --format=jsonl --out-file="$T/inc.jsonl" && listed "$T/inc.jsonl" "list" <<'END'
+NEW in-a-slice
+NEW later
+END
+
+it "changelog switched off"
+begin off
+gv set off changelog.changelog off
+gap off
+now=$(date +%s)
+fails 3 "." inc "$HOST" off $((now - 5)) "$now" --out-file="$list"
+
+it "changelog off and on again: a new HTIME"
+begin offon
+gv set offon changelog.changelog off
+sleep 2
+echo unseen >"$M/unseen"
+gv set offon changelog.changelog on
+sleep 2
+gap offon
+
+it "a corrupt slice"
+begin corrupt
+file=$(slice corrupt)
+[ -n "$file" ] || problem "testbed: no slice holds the change"
+printf '\377\376\375garbage' | dd of="$file" bs=1 seek=60 conv=notrunc status=none
+gap corrupt
+
+it "a torn slice"
+begin torn
+file=$(slice torn)
+truncate -s -3 "$file"
+gap torn
+
+it "a slice that is missing"
+begin missing
+rm "$(slice missing)"
+gap missing
+
+it "changelog off and on while the volume was stopped leaves no mark in HTIME"
+begin silent
+umount "$M"
+gv stop silent
+gv set silent changelog.changelog off
+gv start silent
+mount_volume silent
+echo unseen >"$M/unseen"
+umount "$M"
+gv stop silent
+sleep 1
+gv set silent changelog.changelog on
+gv start silent
+wait_for 20 brick_is_up silent 0
+mount_volume silent
+gap silent
+
+it "after a gap a new session starts full again"
+run_cli 0 unregister s-offon
+run_cli 0 register s-offon "$HOST" offon
+run_cli 0 s-offon -0 --out-file="$T/full"
+found "$T/mnt/offon" >"$T/want"
+same "$T/full" "$T/want" "list"
