@@ -1,0 +1,326 @@
+/*
+ * settings - the table of keys, and the file they come from.
+ *
+ * inih does the reading; it splits lines longer than its buffer in silence and takes an indented line
+ * as a continuation of the key above.  So we hand it lines through a reader of our own that refuses
+ * overlong ones and counts, and a key that comes twice is an error.
+ */
+#include <config.h>
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <ini.h>
+#include <netinet/in.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/cleanup.h"
+#include "settings.h"
+
+#define SECTION "gbackupd"
+
+enum type { TYPE_PATH, TYPE_PROGRAM, TYPE_NUMBER, TYPE_SIZE, TYPE_LEVEL, TYPE_LISTEN };
+
+struct key {
+        const char *name;
+        enum type type;
+        size_t offset;
+        size_t room; /* of a text, with its NUL */
+        uint64_t min, max;
+};
+
+#define TEXT(kind, field)                                                                                    \
+        {                                                                                                    \
+#field, kind, offsetof(struct gb_settings, field), sizeof(((struct gb_settings *)0)->field), \
+                        0, 0                                                                                 \
+        }
+#define NUMBER(kind, field, lo, hi)                                                                          \
+        {                                                                                                    \
+#field, kind, offsetof(struct gb_settings, field), 0, lo, hi                                 \
+        }
+
+#define MIB ((uint64_t)1024 * 1024)
+#define GIB (1024 * MIB)
+
+static const struct key keys[] = {
+        TEXT(TYPE_PATH, socket),
+        TEXT(TYPE_LISTEN, listen),
+        TEXT(TYPE_PATH, state_dir),
+        TEXT(TYPE_PATH, glusterd_dir),
+        TEXT(TYPE_PATH, gluster_run_dir),
+        TEXT(TYPE_PROGRAM, gluster_program),
+        NUMBER(TYPE_LEVEL, log_level, 0, 0),
+        NUMBER(TYPE_NUMBER, max_workers, 1, GB_WORKERS_MAX),
+        NUMBER(TYPE_NUMBER, max_workers_per_address, 1, GB_WORKERS_MAX),
+        NUMBER(TYPE_SIZE, memory_limit, 16 * MIB, 64 * GIB),
+};
+#define N_KEYS (sizeof(keys) / sizeof(keys[0]))
+
+void gb_settings_default(struct gb_settings *s)
+{
+        *s = (struct gb_settings){
+                .socket = GB_RUNDIR "/agent.sock",
+                .state_dir = GB_STATEDIR,
+                .glusterd_dir = "/var/lib/glusterd",
+                .gluster_run_dir = "/var/run/gluster",
+                .gluster_program = "gluster",
+                .log_level = GB_LOG_INFO,
+                .max_workers = 64,
+                .max_workers_per_address = 16,
+                .memory_limit = 256 * MIB,
+        };
+}
+
+static const struct key *key_find(const char *name)
+{
+        for (size_t i = 0; i < N_KEYS; i++)
+                if (!strcmp(keys[i].name, name))
+                        return &keys[i];
+        return NULL;
+}
+
+static bool printable(const char *text)
+{
+        for (const unsigned char *p = (const unsigned char *)text; *p; p++)
+                if (*p < 0x20 || *p == 0x7f)
+                        return false;
+        return true;
+}
+
+static int check_text(const struct key *k, const char *value, struct gb_error *err)
+{
+        struct sockaddr_storage addr;
+        socklen_t len;
+
+        if (strlen(value) >= k->room)
+                return gb_error_set(err, GB_ERR_CONFIG, "%s: longer than %zu bytes", k->name, k->room - 1);
+        if (!printable(value))
+                return gb_error_set(err, GB_ERR_CONFIG, "%s: control characters are not allowed", k->name);
+        if (k->type == TYPE_LISTEN)
+                return *value ? gb_settings_parse_listen(value, &addr, &len, err) : 0;
+        if (k->type == TYPE_PATH && value[0] != '/')
+                return gb_error_set(err, GB_ERR_CONFIG, "%s: '%s' is not an absolute path", k->name, value);
+        if (k->type == TYPE_PROGRAM && value[0] != '/' && (!*value || strchr(value, '/')))
+                return gb_error_set(err, GB_ERR_CONFIG,
+                                    "%s: '%s' is neither an absolute path nor the bare name of a program",
+                                    k->name, value);
+        return 0;
+}
+
+/* Digits, then K, M or G (powers of 1024) where a suffix is allowed. */
+static bool parse_number(const char *text, bool suffix, uint64_t *out)
+{
+        uint64_t v = 0, unit = 1;
+        const char *p = text;
+
+        for (; *p >= '0' && *p <= '9'; p++)
+                if (__builtin_mul_overflow(v, 10, &v) || __builtin_add_overflow(v, (uint64_t)(*p - '0'), &v))
+                        return false;
+        if (p == text)
+                return false;
+        if (suffix && *p) {
+                unit = *p == 'K' ? 1024 : *p == 'M' ? MIB : *p == 'G' ? GIB : 0;
+                p++;
+        }
+        return unit && !*p && !__builtin_mul_overflow(v, unit, out);
+}
+
+static int set_number(struct gb_settings *s, const struct key *k, const char *value, struct gb_error *err)
+{
+        uint64_t v;
+
+        if (!parse_number(value, k->type == TYPE_SIZE, &v) || v < k->min || v > k->max) {
+                if (k->type == TYPE_SIZE)
+                        return gb_error_set(err, GB_ERR_CONFIG, "%s: '%s' is not a size from %lluM to %lluG",
+                                            k->name, value, (unsigned long long)(k->min / MIB),
+                                            (unsigned long long)(k->max / GIB));
+                return gb_error_set(err, GB_ERR_CONFIG, "%s: '%s' is not a number from %llu to %llu", k->name,
+                                    value, (unsigned long long)k->min, (unsigned long long)k->max);
+        }
+        if (k->type == TYPE_SIZE)
+                *(uint64_t *)((char *)s + k->offset) = v;
+        else
+                *(unsigned *)((char *)s + k->offset) = (unsigned)v;
+        return 0;
+}
+
+static int set_level(struct gb_settings *s, const char *value, struct gb_error *err)
+{
+        int level = gb_log_parse_level(value);
+
+        if (level < 0)
+                return gb_error_set(err, GB_ERR_CONFIG,
+                                    "log_level: '%s' is not one of error, warning, notice, info, debug",
+                                    value);
+        s->log_level = (enum gb_level)level;
+        return 0;
+}
+
+int gb_settings_set(struct gb_settings *s, const char *key, const char *value, struct gb_error *err)
+{
+        const struct key *k = key_find(key);
+
+        if (!k)
+                return gb_error_set(err, GB_ERR_CONFIG, "unknown key '%s'", key);
+        if (k->type == TYPE_LEVEL)
+                return set_level(s, value, err);
+        if (k->type == TYPE_NUMBER || k->type == TYPE_SIZE)
+                return set_number(s, k, value, err);
+        if (check_text(k, value, err) < 0)
+                return -1;
+        memcpy((char *)s + k->offset, value, strlen(value) + 1);
+        return 0;
+}
+
+static bool loopback(const struct sockaddr_storage *a)
+{
+        if (a->ss_family == AF_INET)
+                return ntohl(((const struct sockaddr_in *)a)->sin_addr.s_addr) >> 24 == 127;
+        return IN6_IS_ADDR_LOOPBACK(&((const struct sockaddr_in6 *)a)->sin6_addr);
+}
+
+/* "a.b.c.d" or "[v6]" of `n` bytes. */
+static bool parse_host(const char *text, size_t n, uint16_t port, struct sockaddr_storage *out,
+                       socklen_t *len)
+{
+        struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)out;
+        struct sockaddr_in *in = (struct sockaddr_in *)out;
+        char host[INET6_ADDRSTRLEN];
+        bool v6 = n > 2 && text[0] == '[' && text[n - 1] == ']';
+
+        text += v6 ? 1 : 0;
+        n -= v6 ? 2 : 0;
+        if (n >= sizeof(host))
+                return false;
+        memcpy(host, text, n);
+        host[n] = '\0';
+        memset(out, 0, sizeof(*out));
+        if (v6) {
+                in6->sin6_family = AF_INET6;
+                in6->sin6_port = htons(port);
+                *len = sizeof(*in6);
+                return inet_pton(AF_INET6, host, &in6->sin6_addr) == 1;
+        }
+        in->sin_family = AF_INET;
+        in->sin_port = htons(port);
+        *len = sizeof(*in);
+        return inet_pton(AF_INET, host, &in->sin_addr) == 1;
+}
+
+int gb_settings_parse_listen(const char *text, struct sockaddr_storage *out, socklen_t *len,
+                             struct gb_error *err)
+{
+        const char *colon = strrchr(text, ':');
+        uint64_t port;
+
+        if (!colon || !parse_number(colon + 1, false, &port) || port < 1 || port > 65535 ||
+            !parse_host(text, (size_t)(colon - text), (uint16_t)port, out, len))
+                return gb_error_set(
+                        err, GB_ERR_CONFIG,
+                        "listen: '%s' is not ADDRESS:PORT, such as 127.0.0.1:24017 or [::1]:24017", text);
+        if (!loopback(out))
+                return gb_error_set(
+                        err, GB_ERR_CONFIG,
+                        "listen: '%s' is not a loopback address: TCP between nodes needs TLS, which this "
+                        "version does not have; reach the agent through ssh (gbackup-cli --rsh)",
+                        text);
+        return 0;
+}
+
+/* A file being read. */
+struct reading {
+        FILE *in;
+        const char *file;
+        unsigned line; /* of what inih is working on */
+        struct gb_settings next;
+        bool seen[N_KEYS];
+        struct gb_error *err;
+        bool failed;
+};
+
+static int fail_here(struct reading *r)
+{
+        r->failed = true;
+        gb_error_prefix(r->err, "%s:%u", r->file, r->line);
+        return 0;
+}
+
+static char *read_line(char *out, int room, void *stream)
+{
+        struct reading *r = stream;
+        size_t n = 0;
+        int c;
+
+        if (r->failed)
+                return NULL;
+        r->line++;
+        while ((c = getc(r->in)) != EOF && c != '\n') {
+                if (n + 2 >= (size_t)room || !c) {
+                        gb_error_set(r->err, GB_ERR_CONFIG,
+                                     c ? "line is longer than %d bytes" : "line holds a NUL byte", room - 2);
+                        fail_here(r);
+                        return NULL;
+                }
+                out[n++] = (char)c;
+        }
+        if (c == EOF && !n)
+                return NULL;
+        out[n++] = '\n';
+        out[n] = '\0';
+        return out;
+}
+
+/* Handler of inih: 1 go on, 0 wrong. */
+static int take(void *arg, const char *section, const char *name, const char *value)
+{
+        struct reading *r = arg;
+        const struct key *k = key_find(name);
+
+        if (r->failed)
+                return 0;
+        if (strcmp(section, SECTION)) {
+                gb_error_set(r->err, GB_ERR_CONFIG,
+                             *section ? "unknown section [%s]; there is only [" SECTION "]"
+                                      : "key outside a section%s; write [" SECTION "] first",
+                             section);
+                return fail_here(r);
+        }
+        if (k && r->seen[k - keys]) {
+                gb_error_set(r->err, GB_ERR_CONFIG, "%s is given twice, or a line below it is indented",
+                             name);
+                return fail_here(r);
+        }
+        if (gb_settings_set(&r->next, name, value, r->err) < 0)
+                return fail_here(r);
+        r->seen[k - keys] = true;
+        return 1;
+}
+
+int gb_settings_load(struct gb_settings *s, const char *file, bool must_exist, struct gb_error *err)
+{
+        GB_CLEANUP_FCLOSE FILE *in = fopen(file, "re");
+        struct reading r = {.in = in, .file = file, .next = *s, .err = err};
+        struct stat st;
+        int line;
+
+        if (!in && errno == ENOENT && !must_exist)
+                return 0;
+        if (!in || fstat(fileno(in), &st) < 0)
+                return gb_error_sys(err, GB_ERR_CONFIG, "%s: open configuration", file);
+        if (!S_ISREG(st.st_mode))
+                return gb_error_set(err, GB_ERR_CONFIG, "%s: not a regular file", file);
+        if (st.st_size > GB_CONFIG_MAX)
+                return gb_error_set(err, GB_ERR_CONFIG, "%s: larger than %d bytes", file, GB_CONFIG_MAX);
+        line = ini_parse_stream(read_line, &r, take, &r);
+        if (r.failed)
+                return -1;
+        if (ferror(in))
+                return gb_error_sys(err, GB_ERR_CONFIG, "%s: read configuration", file);
+        if (line)
+                return gb_error_set(err, GB_ERR_CONFIG,
+                                    "%s:%d: neither [" SECTION "], key = value nor a comment", file, line);
+        *s = r.next;
+        return 0;
+}
