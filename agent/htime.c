@@ -163,12 +163,12 @@ static int take_entry(struct keep *k, struct gb_htime *h, const char *path, size
         return 0;
 }
 
-/* All whole entries of data, which stands at `at` in the file; *used: bytes of them.  A "path" longer
+/* All whole entries of data behind *used, which moves; data stands at `at` in the file.  A "path" longer
  * than any path is cut in two, so that the carry stays bounded. */
 static int take_entries(struct keep *k, struct gb_htime *h, const char *data, size_t len, uint64_t at,
                         size_t *used)
 {
-        size_t pos = 0;
+        size_t pos = *used;
 
         while (pos < len) {
                 const char *nul = memchr(data + pos, 0, len - pos);
@@ -233,14 +233,15 @@ static int read_htime_pieces(int fd, struct keep *k, struct gb_htime *h, uint64_
                 if (n < 0)
                         return gb_error_sys(err, GB_ERR_SYSTEM, "cannot read %s", h->name);
                 have += (size_t)n;
+                used = 0;
                 if (skip) {
                         nul = memchr(buf, 0, have);
                         used = nul ? (size_t)(nul - buf) + 1 : have;
                         skip = !nul;
                         h->size = at + used;
-                } else if (take_entries(k, h, buf, have, at, &used) < 0) {
-                        return gb_error_set(err, GB_ERR_MEMORY, "no memory for the entries of %s", h->name);
                 }
+                if (!skip && take_entries(k, h, buf, have, at, &used) < 0)
+                        return gb_error_set(err, GB_ERR_MEMORY, "no memory for the entries of %s", h->name);
                 memmove(buf, buf + used, have - used);
                 have -= used;
                 at += used;
