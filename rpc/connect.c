@@ -85,9 +85,7 @@ struct gb_transport *gb_transport_unix(const char *path, int cancel_fd, struct g
 {
         struct sockaddr_un addr = {.sun_family = AF_UNIX};
         char peer[sizeof(addr.sun_path) + 8];
-        GB_CLEANUP_CLOSE
-        int fd = -1;
-        int rc;
+        int fd, rc;
 
         if (strlen(path) >= sizeof(addr.sun_path)) {
                 gb_error_set(err, GB_ERR_USAGE, "socket path %s is longer than %zu bytes", path,
@@ -102,11 +100,12 @@ struct gb_transport *gb_transport_unix(const char *path, int cancel_fd, struct g
                 return NULL;
         }
         rc = connect_by(fd, (struct sockaddr *)&addr, sizeof(addr), cancel_fd, peer, err);
+        if (rc == 0)
+                return gb_transport_plain(fd, fd, cancel_fd, peer, err);
         if (rc > 0)
                 nobody_there(err, peer);
-        if (rc != 0)
-                return NULL;
-        return gb_transport_plain(fd, gb_steal_fd(&fd), cancel_fd, peer, err);
+        close(fd);
+        return NULL;
 }
 
 /* Each address in turn: a connected fd; -1 with *err filled. */
