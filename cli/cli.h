@@ -15,14 +15,14 @@ enum gb_progress_mode { GB_PROGRESS_AUTO, GB_PROGRESS_NONE, GB_PROGRESS_JSON };
 struct gb_options {
         const char *out_file; /* "-": stdout */
         enum gb_format format;
-        bool null;            /* lines end in NUL */
-        const char *prefix;   /* put before every path, with a slash; NULL: none */
-        const char *types;    /* letters of gb_entry types to list; NULL: all */
-        bool partial;         /* list although a replica set is missing (exit status stays 2) */
-        bool json;            /* status-like commands */
+        bool null;          /* lines end in NUL */
+        const char *prefix; /* put before every path, with a slash; NULL: none */
+        const char *types;  /* letters of gb_entry types to list; NULL: all */
+        bool partial;       /* list although a replica set is missing (exit status stays 2) */
+        bool json;          /* status-like commands */
         bool quiet;
         enum gb_progress_mode progress;
-        const char *rsh;      /* reach agents by this program: `RSH HOST gbackupd --single` */
+        const char *rsh; /* reach agents by this program: `RSH HOST gbackupd --single` */
 };
 
 struct gb_cli {

@@ -26,7 +26,8 @@ int gb_list_status(const struct gb_cli *c, uint64_t skipped)
         if (!skipped)
                 return GB_EXIT_OK;
         if (strcmp(c->o.out_file, "-") == 0)
-                gb_say("%" PRIu64 " names cannot be expressed in this format and are not in the list; use --null",
+                gb_say("%" PRIu64
+                       " names cannot be expressed in this format and are not in the list; use --null",
                        skipped);
         else
                 gb_say("%" PRIu64 " names cannot be expressed in this format: see %s.skipped, or use --null",
@@ -81,7 +82,8 @@ static int parse_time(const char *text, int64_t *out, struct gb_error *err)
                 return 0;
         }
         return gb_error_set(err, GB_ERR_USAGE,
-                            "\"%.80s\" is no time: give unix seconds or ISO-8601 (2026-01-31T12:00:00Z)", text);
+                            "\"%.80s\" is no time: give unix seconds or ISO-8601 (2026-01-31T12:00:00Z)",
+                            text);
 }
 
 int gb_cmd_inc(const struct gb_cli *c, int argc, char **argv)

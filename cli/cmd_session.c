@@ -61,7 +61,8 @@ int gb_cmd_register(const struct gb_cli *c, int argc, char **argv)
                 }
         }
         if (rc == 0)
-                gb_note(c, "session %s: registered for volume %s; its first run makes a full list", argv[0], v.name);
+                gb_note(c, "session %s: registered for volume %s; its first run makes a full list", argv[0],
+                        v.name);
         gb_volume_close(&v);
         return rc < 0 ? gb_fail(&err) : GB_EXIT_OK;
 }
@@ -97,8 +98,8 @@ int gb_cmd_unregister(const struct gb_cli *c, int argc, char **argv)
  * Make the list, store the positions as pending, put the list in place, and for `run` commit.  A crash
  * between any two steps loses nothing: what is not committed is made again from the same positions.
  */
-static int make_list(const struct gb_cli *c, struct opened *o, bool commit, struct gb_list *l, struct gb_window *w,
-                     struct gb_error *err)
+static int make_list(const struct gb_cli *c, struct opened *o, bool commit, struct gb_list *l,
+                     struct gb_window *w, struct gb_error *err)
 {
         bool full = !o->session.base, nothing;
         int rc = full ? gb_make_first(c, &o->volume, w, l, err) : gb_make_changes(c, &o->volume, w, l, err);
@@ -138,7 +139,8 @@ static int run(const struct gb_cli *c, const char *name, bool commit)
         if (rc == 0)
                 rc = make_list(c, &o, commit, &l, &w, &err);
         if (rc == 0 && !commit)
-                gb_note(c, "session %s: prepared; after the backup: gbackup-cli commit %s (or abort)", name, name);
+                gb_note(c, "session %s: prepared; after the backup: gbackup-cli commit %s (or abort)", name,
+                        name);
         rc = rc < 0 ? gb_fail(&err) : gb_list_status(c, l.counts.skipped);
         gb_list_discard(&l);
         gb_window_fini(&w, &o.volume);
@@ -170,7 +172,8 @@ int gb_cmd_commit(const struct gb_cli *c, int argc, char **argv)
                 rc = gb_session_commit(c, &o.session, &nothing, &err);
         if (rc == 0 && nothing) {
                 if (o.session.base)
-                        gb_note(c, "session %s: nothing is prepared; the last run is committed already", argv[0]);
+                        gb_note(c, "session %s: nothing is prepared; the last run is committed already",
+                                argv[0]);
                 else
                         rc = gb_error_set(&err, GB_ERR_USAGE, "session %s: nothing is prepared", argv[0]);
         }

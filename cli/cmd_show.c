@@ -46,8 +46,8 @@ int gb_cmd_sessions(const struct gb_cli *c, int argc, char **argv)
                 if (gb_registry_get(names[i], &r, &err) < 0) {
                         status = gb_fail(&err);
                 } else if (c->o.json) {
-                        json_array_append_new(all, json_pack("{s:s,s:s,s:s}", "session", r.session, "host", r.host,
-                                                             "volume", r.volume));
+                        json_array_append_new(all, json_pack("{s:s,s:s,s:s}", "session", r.session, "host",
+                                                             r.host, "volume", r.volume));
                 } else {
                         printf("%s\t%s\t%s\n", r.session, r.host, r.volume);
                 }
@@ -108,7 +108,8 @@ static bool is_session(const gbx_session *s, const char *session, const char *vo
 }
 
 /* One node's part of `show`. */
-static void show_node(const struct gb_cli *c, const struct gb_node *n, const struct gb_registered *r, json_t *nodes)
+static void show_node(const struct gb_cli *c, const struct gb_node *n, const struct gb_registered *r,
+                      json_t *nodes)
 {
         struct gb_error err = n->error;
         gbx_sessions_res res = {0};
@@ -116,7 +117,8 @@ static void show_node(const struct gb_cli *c, const struct gb_node *n, const str
 
         if (!n->control || gb_call_session_list(n->control, &res, &err) < 0) {
                 if (c->o.json)
-                        json_array_append_new(nodes, json_pack("{s:s,s:s}", "host", n->host, "error", err.text));
+                        json_array_append_new(nodes,
+                                              json_pack("{s:s,s:s}", "host", n->host, "error", err.text));
                 else
                         printf("  %s: %s\n", n->host, err.text);
                 return;
@@ -128,10 +130,10 @@ static void show_node(const struct gb_cli *c, const struct gb_node *n, const str
                         continue;
                 found = true;
                 if (c->o.json) {
-                        json_array_append_new(nodes, json_pack("{s:s,s:o,s:o,s:o}", "host", n->host, "committed",
-                                                               generation_json(&s->committed), "pending",
-                                                               generation_json(&s->pending), "last_full",
-                                                               generation_json(&s->last_full)));
+                        json_array_append_new(nodes, json_pack("{s:s,s:o,s:o,s:o}", "host", n->host,
+                                                               "committed", generation_json(&s->committed),
+                                                               "pending", generation_json(&s->pending),
+                                                               "last_full", generation_json(&s->last_full)));
                         continue;
                 }
                 printf("  %s\n", n->host);
@@ -163,8 +165,8 @@ int gb_cmd_show(const struct gb_cli *c, int argc, char **argv)
         for (unsigned i = 0; i < v.n_nodes; i++)
                 show_node(c, &v.nodes[i], &r, nodes);
         if (c->o.json)
-                status = print_json(json_pack("{s:s,s:s,s:s,s:O}", "session", r.session, "host", r.host, "volume",
-                                              r.volume, "nodes", nodes));
+                status = print_json(json_pack("{s:s,s:s,s:s,s:O}", "session", r.session, "host", r.host,
+                                              "volume", r.volume, "nodes", nodes));
 out:
         json_decref(nodes);
         gb_volume_close(&v);
@@ -174,10 +176,11 @@ out:
 
 static json_t *brick_json(const struct gb_vbrick *b)
 {
-        return json_pack("{s:s,s:i,s:b,s:b,s:b,s:b,s:I,s:I,s:s}", "brick", b->name, "set", (int)b->set, "usable",
-                         b->usable, "arbiter", b->arbiter, "blamed", b->blamed, "changelog",
-                         (int)b->status.changelog, "pending_heals", (json_int_t)b->status.pending, "last_slice",
-                         (json_int_t)b->status.last_slice, "error", b->error.code ? b->error.text : "");
+        return json_pack("{s:s,s:i,s:b,s:b,s:b,s:b,s:I,s:I,s:s}", "brick", b->name, "set", (int)b->set,
+                         "usable", b->usable, "arbiter", b->arbiter, "blamed", b->blamed, "changelog",
+                         (int)b->status.changelog, "pending_heals", (json_int_t)b->status.pending,
+                         "last_slice", (json_int_t)b->status.last_slice, "error",
+                         b->error.code ? b->error.text : "");
 }
 
 int gb_cmd_status(const struct gb_cli *c, int argc, char **argv)
@@ -207,20 +210,22 @@ int gb_cmd_status(const struct gb_cli *c, int argc, char **argv)
                         continue;
                 }
                 time_text(b->status.last_slice, when);
-                printf("  set %u  %s  %s%s%s  pending heals %" PRIu64 "  last rollover %s%s%s\n", b->set, b->name,
-                       b->usable ? "up" : "DOWN", b->arbiter ? " arbiter" : "", b->blamed ? " blamed" : "",
-                       (uint64_t)b->status.pending, when, b->error.code ? "  " : "", b->error.text);
+                printf("  set %u  %s  %s%s%s  pending heals %" PRIu64 "  last rollover %s%s%s\n", b->set,
+                       b->name, b->usable ? "up" : "DOWN", b->arbiter ? " arbiter" : "",
+                       b->blamed ? " blamed" : "", (uint64_t)b->status.pending, when,
+                       b->error.code ? "  " : "", b->error.text);
         }
         if (c->o.json)
-                status = print_json(json_pack("{s:s,s:b,s:O}", "volume", v.name, "changelog", v.changelog, "bricks",
-                                              bricks)) ?: status;
+                status = print_json(json_pack("{s:s,s:b,s:O}", "volume", v.name, "changelog", v.changelog,
+                                              "bricks", bricks))
+                                 ?: status;
         json_decref(bricks);
         gb_volume_close(&v);
         return status;
 }
 
-static int resolve_on(const struct gb_cli *c, struct gb_volume *v, struct gb_vbrick *b, char *gfids, unsigned n,
-                      uint64_t *found, struct gb_error *err)
+static int resolve_on(const struct gb_cli *c, struct gb_volume *v, struct gb_vbrick *b, char *gfids,
+                      unsigned n, uint64_t *found, struct gb_error *err)
 {
         gbx_query q = {.kind = GBX_RESOLVE};
         struct gb_client *client = gb_volume_connect(c, v, b, err);

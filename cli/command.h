@@ -4,6 +4,8 @@
 #ifndef GB_COMMAND_H
 #define GB_COMMAND_H
 
+#include <stdint.h>
+
 #include "cli.h"
 #include "exitcode.h"
 

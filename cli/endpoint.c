@@ -57,7 +57,8 @@ static struct gb_client *connect_rsh(const struct gb_cli *c, const char *host, s
 /* An address belongs to this machine if a socket can be bound to it. */
 static bool is_ours(const struct addrinfo *a)
 {
-        GB_CLEANUP_CLOSE int fd = socket(a->ai_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+        GB_CLEANUP_CLOSE
+        int fd = socket(a->ai_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 
         return fd >= 0 && bind(fd, a->ai_addr, a->ai_addrlen) == 0;
 }
@@ -78,7 +79,8 @@ static int host_is_local(const char *host, struct gb_error *err)
 
 static struct gb_client *connect_tcp(const struct gb_cli *c, const char *spec, struct gb_error *err)
 {
-        GB_CLEANUP_FREE char *host = strdup(spec);
+        GB_CLEANUP_FREE
+        char *host = strdup(spec);
         char *colon = host ? strrchr(host, ':') : NULL;
 
         if (!colon || colon == host || !colon[1]) {
@@ -112,8 +114,8 @@ struct gb_client *gb_endpoint_connect(const struct gb_cli *c, const char *host, 
         if (local < 0)
                 return NULL;
         if (local)
-                return hello(gb_transport_unix(env_or("GBACKUP_SOCKET", GB_RUNDIR "/agent.sock"), c->cancel_fd,
-                                               err),
+                return hello(gb_transport_unix(env_or("GBACKUP_SOCKET", GB_RUNDIR "/agent.sock"),
+                                               c->cancel_fd, err),
                              err);
         gb_error_set(err, GB_ERR_NO_AGENT,
                      "%s is another machine: an encrypted channel between nodes is not part of this version; "

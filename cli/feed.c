@@ -29,10 +29,10 @@ struct gb_feed {
         pthread_mutex_t mutex;
         pthread_cond_t filled, freed;
         struct gb_buf slots[FEED_SLOTS];
-        unsigned head, n;   /* ring: first full slot, full slots */
-        bool borrowed;      /* the consumer holds slots[head] */
+        unsigned head, n; /* ring: first full slot, full slots */
+        bool borrowed;    /* the consumer holds slots[head] */
         bool ended, stop;
-        int verdict;        /* 0 eof, -1 error */
+        int verdict; /* 0 eof, -1 error */
         struct gb_error error;
         uint64_t progress, entries;
         char cursor[GB_CURSOR_MAX + 1];
@@ -144,14 +144,15 @@ static int start_thread(struct gb_feed *f, unsigned chunk, struct gb_error *err)
         pthread_attr_destroy(&attr);
         if (rc != 0) {
                 free(s);
-                return gb_error_set(err, GB_ERR_SYSTEM, "%s: cannot start a thread: %s", f->name, strerror(rc));
+                return gb_error_set(err, GB_ERR_SYSTEM, "%s: cannot start a thread: %s", f->name,
+                                    strerror(rc));
         }
         f->thread_runs = true;
         return 0;
 }
 
-struct gb_feed *gb_feed_open(struct gb_client *client, const char *volume, const char *brick, const char *name,
-                             const gbx_query *query, unsigned chunk, struct gb_error *err)
+struct gb_feed *gb_feed_open(struct gb_client *client, const char *volume, const char *brick,
+                             const char *name, const gbx_query *query, unsigned chunk, struct gb_error *err)
 {
         struct gb_feed *f = calloc(1, sizeof(*f));
 

@@ -17,8 +17,8 @@ struct gb_feed;
 
 /* OPEN on `client` (taken over, also on failure) and start reading.  Strings are borrowed only for the
  * call; `name` ("host:/path") for the feed's life. */
-struct gb_feed *gb_feed_open(struct gb_client *client, const char *volume, const char *brick, const char *name,
-                             const gbx_query *query, unsigned chunk, struct gb_error *err);
+struct gb_feed *gb_feed_open(struct gb_client *client, const char *volume, const char *brick,
+                             const char *name, const gbx_query *query, unsigned chunk, struct gb_error *err);
 void gb_feed_close(struct gb_feed *f); /* NULL allowed; ends the stream at once */
 
 /* The next chunk, borrowed until the next call.  1, 0 at eof, -1. */

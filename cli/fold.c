@@ -16,7 +16,7 @@
 
 struct gb_fold {
         struct gb_sorter *in;
-        struct gb_buf ahead;  /* the record read beyond the current path; empty at the end */
+        struct gb_buf ahead;   /* the record read beyond the current path; empty at the end */
         GB_VEC(uint8_t) bytes; /* records of the current path, back to back */
         GB_VEC(size_t) ends;
         struct gb_op lines[FOLD_LINES_MAX];
@@ -147,8 +147,8 @@ static void write_lines(struct gb_fold *f, struct verdict *v)
         if (v->has_new && v->add.expanded && (v->has_ren || v->has_mod || v->present))
                 v->has_new = false;
         if (v->has_ren) {
-                if (v->has_new && !(v->add.has_gfid && v->ren.has_gfid &&
-                                    gb_gfid_eq(&v->add.gfid, &v->ren.gfid)))
+                if (v->has_new &&
+                    !(v->add.has_gfid && v->ren.has_gfid && gb_gfid_eq(&v->add.gfid, &v->ren.gfid)))
                         unite(&v->mod, &v->has_mod, &v->add);
                 v->has_new = false;
                 if (v->has_mod)

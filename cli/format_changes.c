@@ -33,8 +33,10 @@ static int put_encoded(struct gb_list *l, const char *path, size_t len)
 
 static int line(struct gb_list *l, const struct gb_op *op)
 {
-        static const char *const words[] = {
-                [GB_OP_DELETE] = "DELETE ", [GB_OP_RENAME] = "RENAME ", [GB_OP_NEW] = "NEW ", [GB_OP_MODIFY] = "MODIFY "};
+        static const char *const words[] = {[GB_OP_DELETE] = "DELETE ",
+                                            [GB_OP_RENAME] = "RENAME ",
+                                            [GB_OP_NEW] = "NEW ",
+                                            [GB_OP_MODIFY] = "MODIFY "};
         char end = l->cli->o.null ? '\0' : '\n';
         const char *word = words[op->kind];
 

@@ -118,7 +118,8 @@ static int begin(struct gb_list *l)
         const struct gb_volume *v = l->info->volume;
 
         if (put_text(&l->line, "{\"gbackup\":1") < 0 || put_member(l, "kind", l->info->kind) < 0 ||
-            put_member(l, "volume", v->name) < 0 || put_member(l, "volume_id", gb_gfid_format(&v->id, id)) < 0)
+            put_member(l, "volume", v->name) < 0 ||
+            put_member(l, "volume_id", gb_gfid_format(&v->id, id)) < 0)
                 return -1;
         if (l->info->session && put_member(l, "session", l->info->session) < 0)
                 return -1;
@@ -138,8 +139,10 @@ static int begin(struct gb_list *l)
 
 static int line(struct gb_list *l, const struct gb_op *op)
 {
-        static const char *const words[] = {
-                [GB_OP_DELETE] = "DELETE", [GB_OP_RENAME] = "RENAME", [GB_OP_NEW] = "NEW", [GB_OP_MODIFY] = "MODIFY"};
+        static const char *const words[] = {[GB_OP_DELETE] = "DELETE",
+                                            [GB_OP_RENAME] = "RENAME",
+                                            [GB_OP_NEW] = "NEW",
+                                            [GB_OP_MODIFY] = "MODIFY"};
         char text[128], gfid[GB_GFID_TEXT];
         uint32_t flags = op->flags | (op->kind == GB_OP_NEW ? GB_FACT_DATA | GB_FACT_META : 0);
 
@@ -167,7 +170,8 @@ static int end(struct gb_list *l, bool complete)
         snprintf(text, sizeof(text),
                  "{\"end\":true,\"entries\":%" PRIu64 ",\"new\":%" PRIu64 ",\"modify\":%" PRIu64
                  ",\"delete\":%" PRIu64 ",\"rename\":%" PRIu64 ",\"skipped\":%" PRIu64 ",\"complete\":%s}\n",
-                 n->entries, n->new_, n->modify, n->delete_, n->rename_, n->skipped, complete ? "true" : "false");
+                 n->entries, n->new_, n->modify, n->delete_, n->rename_, n->skipped,
+                 complete ? "true" : "false");
         return put_text(&l->line, text);
 }
 

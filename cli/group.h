@@ -14,11 +14,11 @@ enum gb_t0 { GB_T0_NO, GB_T0_YES, GB_T0_MAYBE };
 
 struct gb_touched {
         struct gb_slot slot;
-        uint8_t kinds;  /* 1 << enum gb_claim_kind, of every brick */
-        uint8_t t0;     /* enum gb_t0, when judged */
-        bool held;      /* it is a T1 name */
-        bool said;      /* an op already tells of it */
-        unsigned born;  /* bricks that say BORN */
+        uint8_t kinds; /* 1 << enum gb_claim_kind, of every brick */
+        uint8_t t0;    /* enum gb_t0, when judged */
+        bool held;     /* it is a T1 name */
+        bool said;     /* an op already tells of it */
+        unsigned born; /* bricks that say BORN */
 };
 
 struct gb_group {

@@ -40,7 +40,8 @@ static int write_line(struct gb_list *l, struct gb_error *err)
         return rc;
 }
 
-int gb_list_open(struct gb_list *l, const struct gb_cli *c, const struct gb_list_info *info, struct gb_error *err)
+int gb_list_open(struct gb_list *l, const struct gb_cli *c, const struct gb_list_info *info,
+                 struct gb_error *err)
 {
         memset(l, 0, sizeof(*l));
         l->cli = c;
@@ -74,7 +75,8 @@ static int divert(struct gb_list *l, const struct gb_op *op, struct gb_error *er
         if (to_stdout(l))
                 return 0;
         if (!l->skipped) {
-                GB_CLEANUP_FREE char *name = skipped_name(l);
+                GB_CLEANUP_FREE
+                char *name = skipped_name(l);
 
                 l->skipped = name ? gb_output_open(name, err) : NULL;
                 if (!l->skipped)
@@ -151,7 +153,8 @@ int gb_list_publish(struct gb_list *l, struct gb_error *err)
                         return -1;
                 }
         } else if (!to_stdout(l)) {
-                GB_CLEANUP_FREE char *name = skipped_name(l);
+                GB_CLEANUP_FREE
+                char *name = skipped_name(l);
 
                 if (name && unlink(name) < 0 && errno != ENOENT) {
                         gb_output_discard(out);

@@ -8,6 +8,7 @@
 #define GB_LIST_H
 
 #include "cli.h"
+#include "base/block.h"
 #include "op.h"
 #include "output.h"
 #include "volume.h"
@@ -30,9 +31,9 @@ struct gb_list {
         struct gb_output *out;
         struct gb_output *skipped; /* opened when first needed */
         struct gb_list_counts counts;
-        struct gb_buf line;        /* the line being made */
-        struct gb_buf full;        /* prefix and path */
-        char last[GB_PATH_MAX];    /* `paths`: one line a path */
+        struct gb_buf line;     /* the line being made */
+        struct gb_buf full;     /* prefix and path */
+        char last[GB_PATH_MAX]; /* `paths`: one line a path */
         size_t last_len;
 };
 
@@ -40,8 +41,8 @@ enum gb_line { GB_LINE_NONE = 0, GB_LINE_DONE = 1, GB_LINE_SKIPPED = 2 };
 
 struct gb_format_ops {
         const char *name;
-        bool wants_gfids;     /* a full list should carry gfids */
-        bool wants_expanded;  /* descendants of renamed directories are lines of their own */
+        bool wants_gfids;    /* a full list should carry gfids */
+        bool wants_expanded; /* descendants of renamed directories are lines of their own */
         int (*begin)(struct gb_list *l);
         /* Append the line for an op to l->line.  NONE: this format has no line for it; SKIPPED: it cannot
          * be expressed; -1: out of memory. */

@@ -49,25 +49,21 @@ static const struct gb_command commands[] = {
 
 #define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))
 
-enum {
-        OPT_VERSION = 256,
-        OPT_FORMAT,
-        OPT_PREFIX,
-        OPT_TYPE,
-        OPT_PARTIAL,
-        OPT_JSON,
-        OPT_PROGRESS,
-        OPT_RSH
-};
+enum { OPT_VERSION = 256, OPT_FORMAT, OPT_PREFIX, OPT_TYPE, OPT_PARTIAL, OPT_JSON, OPT_PROGRESS, OPT_RSH };
 
-static const struct option long_options[] = {
-        {"out-file", required_argument, NULL, 'o'},    {"format", required_argument, NULL, OPT_FORMAT},
-        {"null", no_argument, NULL, '0'},              {"prefix", required_argument, NULL, OPT_PREFIX},
-        {"type", required_argument, NULL, OPT_TYPE},   {"partial", no_argument, NULL, OPT_PARTIAL},
-        {"json", no_argument, NULL, OPT_JSON},         {"quiet", no_argument, NULL, 'q'},
-        {"progress", required_argument, NULL, OPT_PROGRESS}, {"rsh", required_argument, NULL, OPT_RSH},
-        {"help", no_argument, NULL, 'h'},              {"version", no_argument, NULL, OPT_VERSION},
-        {NULL, 0, NULL, 0}};
+static const struct option long_options[] = {{"out-file", required_argument, NULL, 'o'},
+                                             {"format", required_argument, NULL, OPT_FORMAT},
+                                             {"null", no_argument, NULL, '0'},
+                                             {"prefix", required_argument, NULL, OPT_PREFIX},
+                                             {"type", required_argument, NULL, OPT_TYPE},
+                                             {"partial", no_argument, NULL, OPT_PARTIAL},
+                                             {"json", no_argument, NULL, OPT_JSON},
+                                             {"quiet", no_argument, NULL, 'q'},
+                                             {"progress", required_argument, NULL, OPT_PROGRESS},
+                                             {"rsh", required_argument, NULL, OPT_RSH},
+                                             {"help", no_argument, NULL, 'h'},
+                                             {"version", no_argument, NULL, OPT_VERSION},
+                                             {NULL, 0, NULL, 0}};
 
 static void say(const char *fmt, va_list ap)
 {
@@ -185,7 +181,8 @@ static int one_option(struct gb_options *o, int opt)
                 puts(PACKAGE_STRING);
                 return GB_EXIT_OK;
         case OPT_FORMAT:
-                return parse_format(optarg, &o->format) ? -1 : usage("--format is one of paths, changes, jsonl");
+                return parse_format(optarg, &o->format) ? -1
+                                                        : usage("--format is one of paths, changes, jsonl");
         case OPT_PREFIX:
                 o->prefix = optarg;
                 return strlen(optarg) < 4096 ? -1 : usage("--prefix is too long");
@@ -201,7 +198,8 @@ static int one_option(struct gb_options *o, int opt)
                 o->json = true;
                 return -1;
         case OPT_PROGRESS:
-                return parse_progress(optarg, &o->progress) ? -1 : usage("--progress is one of auto, none, json");
+                return parse_progress(optarg, &o->progress) ? -1
+                                                            : usage("--progress is one of auto, none, json");
         case OPT_RSH:
                 o->rsh = optarg;
                 return *optarg ? -1 : usage("--rsh needs a program");

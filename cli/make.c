@@ -84,7 +84,8 @@ static unsigned rollover_wait(const struct gb_vbrick *b)
         return s * 1000;
 }
 
-static int take_positions(const struct gb_cli *c, struct gb_volume *v, struct gb_window *w, struct gb_error *err)
+static int take_positions(const struct gb_cli *c, struct gb_volume *v, struct gb_window *w,
+                          struct gb_error *err)
 {
         for (unsigned i = 0; i < v->n_bricks; i++) {
                 struct gb_vbrick *b = &v->bricks[i];
@@ -95,7 +96,8 @@ static int take_positions(const struct gb_cli *c, struct gb_volume *v, struct gb
                         gb_note(c, "%s: waiting for the first changelog rollover (up to %u s)", b->name,
                                 rollover_wait(b) / 1000);
                 gb_progress_say(c, "taking positions");
-                if (gb_call_cursor(b->node->control, v->name, b->path, rollover_wait(b), &w->bricks[i].from, err) < 0)
+                if (gb_call_cursor(b->node->control, v->name, b->path, rollover_wait(b), &w->bricks[i].from,
+                                   err) < 0)
                         return gb_error_prefix(err, "%s", b->name);
         }
         return 0;
@@ -130,7 +132,10 @@ static int next_addition(struct gb_fold *f, struct gb_entry *e, struct gb_error 
         while ((rc = gb_fold_next(f, &op, err)) == 1) {
                 if (op.kind == GB_OP_DELETE)
                         continue;
-                *e = (struct gb_entry){.path = op.path, .len = op.len, .type = op.type, .has_gfid = op.has_gfid,
+                *e = (struct gb_entry){.path = op.path,
+                                       .len = op.len,
+                                       .type = op.type,
+                                       .has_gfid = op.has_gfid,
                                        .gfid = op.gfid};
                 return 1;
         }
@@ -138,7 +143,8 @@ static int next_addition(struct gb_fold *f, struct gb_entry *e, struct gb_error 
 }
 
 /* Both in path order; a path that comes twice (from both, or as RENAME and MODIFY) is listed once. */
-static int merge_into(struct gb_list *l, struct gb_spool *spool, struct gb_fold *additions, struct gb_error *err)
+static int merge_into(struct gb_list *l, struct gb_spool *spool, struct gb_fold *additions,
+                      struct gb_error *err)
 {
         struct gb_entry a, b;
         char last[GB_PATH_MAX];

@@ -31,12 +31,12 @@ struct gb_op {
         size_t len;
         const char *old; /* RENAME only */
         size_t old_len;
-        char type;       /* T1 type; for DELETE the T0 type 'd' or 'f' as far as it is known, else 0 */
+        char type; /* T1 type; for DELETE the T0 type 'd' or 'f' as far as it is known, else 0 */
         bool has_gfid;
         gb_gfid gfid;
-        gb_gfid parent;  /* parent gfid of the slot the path was spelled from */
-        uint32_t flags;  /* GB_FACT_DATA | META | XATTR */
-        bool expanded;   /* listed only because a directory above it was renamed: `paths` only */
+        gb_gfid parent; /* parent gfid of the slot the path was spelled from */
+        uint32_t flags; /* GB_FACT_DATA | META | XATTR */
+        bool expanded;  /* listed only because a directory above it was renamed: `paths` only */
 };
 
 /* As a record for gb_sorter, ordered by path, then kind. */

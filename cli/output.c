@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -46,14 +47,15 @@ static int open_named(struct gb_output *o, struct gb_error *err)
 static int open_file(struct gb_output *o, struct gb_error *err)
 {
         struct stat st;
-        GB_CLEANUP_FREE char *copy = strdup(o->path);
+        GB_CLEANUP_FREE
+        char *copy = strdup(o->path);
 
         o->dir = copy ? strdup(dirname(copy)) : NULL;
         if (!o->dir)
                 return gb_error_set(err, GB_ERR_MEMORY, "out of memory");
         if (stat(o->path, &st) == 0 && !S_ISREG(st.st_mode))
-                return gb_error_set(err, GB_ERR_USAGE, "%s: not a regular file; name a file to write the list to",
-                                    o->path);
+                return gb_error_set(err, GB_ERR_USAGE,
+                                    "%s: not a regular file; name a file to write the list to", o->path);
         o->fd = open(o->dir, O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600);
         if (o->fd >= 0)
                 return 0;
@@ -92,7 +94,8 @@ static int write_all(struct gb_output *o, const uint8_t *p, size_t n, struct gb_
                 if (w < 0 && errno == EINTR)
                         continue;
                 if (w < 0)
-                        return gb_error_sys(err, GB_ERR_SYSTEM, "%s: write", o->to_stdout ? "stdout" : o->path);
+                        return gb_error_sys(err, GB_ERR_SYSTEM, "%s: write",
+                                            o->to_stdout ? "stdout" : o->path);
                 p += w;
                 n -= (size_t)w;
         }
@@ -154,7 +157,8 @@ int gb_output_publish(struct gb_output *o, struct gb_error *err)
         int rc = 0;
 
         if (!o->to_stdout) {
-                GB_CLEANUP_CLOSE int dir = open(o->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+                GB_CLEANUP_CLOSE
+                int dir = open(o->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
                 if (!o->temporary && give_name(o, err) < 0) {
                         rc = -1;

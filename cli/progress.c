@@ -20,8 +20,8 @@ static bool on_terminal(const struct gb_cli *c)
 static void show(const struct gb_cli *c, const char *what, uint64_t entries, int64_t elapsed_ms)
 {
         if (c->o.progress == GB_PROGRESS_JSON) {
-                fprintf(stderr, "{\"progress\":\"%s\",\"entries\":%" PRIu64 ",\"elapsed_ms\":%" PRId64 "}\n", what,
-                        entries, elapsed_ms);
+                fprintf(stderr, "{\"progress\":\"%s\",\"entries\":%" PRIu64 ",\"elapsed_ms\":%" PRId64 "}\n",
+                        what, entries, elapsed_ms);
         } else if (on_terminal(c)) {
                 fprintf(stderr, "\r\033[K%s: %" PRIu64 " entries, %" PRId64 ".%01" PRId64 " s", what, entries,
                         elapsed_ms / 1000, elapsed_ms % 1000 / 100);

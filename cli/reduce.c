@@ -51,7 +51,7 @@ struct gb_reduce {
 
         struct gb_group current;
         struct gb_arena batch_arena;
-        struct gb_groups batch;  /* to be asked for on other sets */
+        struct gb_groups batch; /* to be asked for on other sets */
         struct gb_arena walk_arena;
         struct gb_groups to_walk; /* found, but with names unknown */
         struct gb_gfidmap walk_index;
@@ -491,10 +491,12 @@ int gb_reduce_found(struct gb_reduce *r, const struct gb_fact *fact, struct gb_e
         struct gb_group *g;
 
         if (r->next_answer >= r->n_asking)
-                return gb_error_set(err, GB_ERR_PROTOCOL, "an agent answered for more objects than it was asked");
+                return gb_error_set(err, GB_ERR_PROTOCOL,
+                                    "an agent answered for more objects than it was asked");
         g = r->asking[r->next_answer++];
         if (!gb_gfid_eq(&g->gfid, &fact->gfid))
-                return gb_error_set(err, GB_ERR_PROTOCOL, "an agent answered for an object it was not asked for");
+                return gb_error_set(err, GB_ERR_PROTOCOL,
+                                    "an agent answered for an object it was not asked for");
         if (gb_group_look(g, fact, r->asking_set, r->asking_arena) < 0)
                 return no_memory(err);
         return 0;
@@ -533,7 +535,8 @@ static int ask_set(struct gb_reduce *r, struct gb_groups *groups, unsigned set, 
         return 0;
 }
 
-static int ask_all(struct gb_reduce *r, struct gb_groups *groups, struct gb_arena *arena, struct gb_error *err)
+static int ask_all(struct gb_reduce *r, struct gb_groups *groups, struct gb_arena *arena,
+                   struct gb_error *err)
 {
         r->asking_arena = arena;
         for (unsigned set = 0; set < r->n_sets; set++)
@@ -555,7 +558,8 @@ static int put_off(struct gb_reduce *r, const struct gb_group *g, struct gb_erro
         return 0;
 }
 
-int gb_reduce_walked(struct gb_reduce *r, const gb_gfid *gfid, const struct gb_slot *slot, struct gb_error *err)
+int gb_reduce_walked(struct gb_reduce *r, const gb_gfid *gfid, const struct gb_slot *slot,
+                     struct gb_error *err)
 {
         const size_t *index = gb_gfidmap_get(&r->walk_index, gfid);
 
@@ -627,7 +631,8 @@ static int place_then(struct gb_reduce *r, const struct gb_group *g, struct gb_e
         else if (left)
                 rc = gb_skeleton_then(&r->skeleton, &g->gfid, &left->slot);
         else if (born) /* on every brick: it is new; on some: they may have healed it, it may be old */
-                rc = gb_skeleton_then(&r->skeleton, &g->gfid, born->born == r->n_sources ? NULL : &born->slot);
+                rc = gb_skeleton_then(&r->skeleton, &g->gfid,
+                                      born->born == r->n_sources ? NULL : &born->slot);
         return rc < 0 ? no_memory(err) : 0;
 }
 

@@ -32,10 +32,11 @@ int gb_session_name_check(const char *name, struct gb_error *err)
         size_t len = strlen(name);
 
         if (len < 1 || len > GB_SESSION_MAX || strspn(name, allowed) != len || *name == '-' || *name == '.')
-                return gb_error_set(err, GB_ERR_USAGE,
-                                    "\"%.80s\" is no session name: 1 to %d of A-Z a-z 0-9 . _ -, not starting "
-                                    "with . or -",
-                                    name, GB_SESSION_MAX);
+                return gb_error_set(
+                        err, GB_ERR_USAGE,
+                        "\"%.80s\" is no session name: 1 to %d of A-Z a-z 0-9 . _ -, not starting "
+                        "with . or -",
+                        name, GB_SESSION_MAX);
         return 0;
 }
 
@@ -53,7 +54,8 @@ static int no_memory(struct gb_error *err)
 
 int gb_registry_get(const char *session, struct gb_registered *out, struct gb_error *err)
 {
-        GB_CLEANUP_FREE char *path = file_of(session);
+        GB_CLEANUP_FREE
+        char *path = file_of(session);
         json_error_t why;
         json_t *j;
         const char *host, *volume;
@@ -63,16 +65,18 @@ int gb_registry_get(const char *session, struct gb_registered *out, struct gb_er
         if (!path)
                 return no_memory(err);
         if (access(path, F_OK) < 0)
-                return gb_error_set(err, GB_ERR_NO_SESSION,
-                                    "no session \"%s\" here; register it: gbackup-cli register %s HOST VOLUME",
-                                    session, session);
+                return gb_error_set(
+                        err, GB_ERR_NO_SESSION,
+                        "no session \"%s\" here; register it: gbackup-cli register %s HOST VOLUME", session,
+                        session);
         j = json_load_file(path, JSON_REJECT_DUPLICATES, &why);
         if (!j)
-                return gb_error_set(err, GB_ERR_CORRUPT, "%s: %s; remove it and register the session again", path,
-                                    why.text);
+                return gb_error_set(err, GB_ERR_CORRUPT, "%s: %s; remove it and register the session again",
+                                    path, why.text);
         if (json_unpack(j, "{s:s,s:s}", "host", &host, "volume", &volume) < 0) {
-                rc = gb_error_set(err, GB_ERR_CORRUPT, "%s: host or volume is missing; remove it and register "
-                                                       "the session again",
+                rc = gb_error_set(err, GB_ERR_CORRUPT,
+                                  "%s: host or volume is missing; remove it and register "
+                                  "the session again",
                                   path);
         } else {
                 out->session = strdup(session);
@@ -87,7 +91,8 @@ int gb_registry_get(const char *session, struct gb_registered *out, struct gb_er
 
 static int make_dirs(const char *dir, struct gb_error *err)
 {
-        GB_CLEANUP_FREE char *path = strdup(dir);
+        GB_CLEANUP_FREE
+        char *path = strdup(dir);
 
         if (!path)
                 return no_memory(err);
@@ -106,8 +111,10 @@ static int make_dirs(const char *dir, struct gb_error *err)
 
 int gb_registry_put(const struct gb_registered *r, struct gb_error *err)
 {
-        GB_CLEANUP_FREE char *path = file_of(r->session);
-        GB_CLEANUP_FREE char *text = NULL;
+        GB_CLEANUP_FREE
+        char *path = file_of(r->session);
+        GB_CLEANUP_FREE
+        char *text = NULL;
         struct gb_output *out;
         json_t *j;
 
@@ -137,7 +144,8 @@ int gb_registry_put(const struct gb_registered *r, struct gb_error *err)
 
 int gb_registry_remove(const char *session, struct gb_error *err)
 {
-        GB_CLEANUP_FREE char *path = file_of(session);
+        GB_CLEANUP_FREE
+        char *path = file_of(session);
 
         if (!path)
                 return no_memory(err);

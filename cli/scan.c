@@ -32,7 +32,7 @@ struct gb_scan {
         unsigned n_lanes;
         unsigned *heap;
         unsigned n_heap;
-        bool started;  /* heap[0]'s head was delivered and must move on */
+        bool started; /* heap[0]'s head was delivered and must move on */
         char last[GB_PATH_MAX];
         size_t last_len;
         uint64_t delivered;

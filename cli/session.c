@@ -37,7 +37,8 @@ static bool gen_none(const gbx_generation *g)
 static bool gen_same(const gbx_generation *a, const gbx_generation *b)
 {
         return a->generation.gbx_name_len == b->generation.gbx_name_len &&
-               memcmp(a->generation.gbx_name_val, b->generation.gbx_name_val, a->generation.gbx_name_len) == 0;
+               memcmp(a->generation.gbx_name_val, b->generation.gbx_name_val, a->generation.gbx_name_len) ==
+                       0;
 }
 
 int gb_session_register(const char *name, struct gb_volume *v, struct gb_error *err)
@@ -45,7 +46,8 @@ int gb_session_register(const char *name, struct gb_volume *v, struct gb_error *
         for (unsigned i = 0; i < v->n_nodes; i++)
                 if (owns_bricks(v, &v->nodes[i]) && !v->nodes[i].control) {
                         *err = v->nodes[i].error;
-                        return gb_error_prefix(err, "all nodes of the volume must answer when a session is registered");
+                        return gb_error_prefix(
+                                err, "all nodes of the volume must answer when a session is registered");
                 }
         for (unsigned i = 0; i < v->n_nodes; i++) {
                 if (!owns_bricks(v, &v->nodes[i]))
@@ -69,7 +71,8 @@ static int lock_node(struct gb_session *s, struct gb_node *n, struct gb_error *e
         if (rc < 0 && err->code == GB_ERR_NO_SESSION) {
                 if (gb_call_session_register(n->control, s->name, s->volume->name, &s->volume->id, err) < 0)
                         return -1;
-                rc = gb_call_session_lock(n->control, s->name, s->volume->name, &s->volume->id, &sn->state, err);
+                rc = gb_call_session_lock(n->control, s->name, s->volume->name, &s->volume->id, &sn->state,
+                                          err);
         }
         if (rc < 0)
                 return -1;
@@ -104,12 +107,13 @@ static int roll_forward(struct gb_session *s, struct gb_error *err)
 
                 if (gen_none(&n->state.pending) || !gen_same(&n->state.pending, base))
                         continue;
-                if (gb_call_session_commit(n->node->control, s->name, s->volume->name, gen_name(base, name), err) < 0)
+                if (gb_call_session_commit(n->node->control, s->name, s->volume->name, gen_name(base, name),
+                                           err) < 0)
                         return -1;
                 gb_xdr_release((xdrproc_t)xdr_gbx_session, &n->state);
                 memset(&n->state, 0, sizeof(n->state));
-                if (gb_call_session_lock(n->node->control, s->name, s->volume->name, &s->volume->id, &n->state, err) <
-                    0)
+                if (gb_call_session_lock(n->node->control, s->name, s->volume->name, &s->volume->id,
+                                         &n->state, err) < 0)
                         return -1;
                 base = newest(s);
         }
@@ -163,8 +167,8 @@ static const struct gb_session_node *node_state(const struct gb_session *s, cons
         return NULL;
 }
 
-static int take_position(const struct gb_session_node *n, const struct gb_vbrick *b, struct gb_brick_window *w,
-                         struct gb_error *err)
+static int take_position(const struct gb_session_node *n, const struct gb_vbrick *b,
+                         struct gb_brick_window *w, struct gb_error *err)
 {
         for (unsigned k = 0; k < n->state.committed.cursors.cursors_len; k++) {
                 const gbx_brick_cursor *c = &n->state.committed.cursors.cursors_val[k];
@@ -195,8 +199,8 @@ int gb_session_positions(const struct gb_session *s, struct gb_window *w, struct
 
 /* ---- moving on ---- */
 
-static int prepare_node(const struct gb_session *s, const struct gb_session_node *n, const struct gb_window *w,
-                        bool full, int64_t when, struct gb_error *err)
+static int prepare_node(const struct gb_session *s, const struct gb_session_node *n,
+                        const struct gb_window *w, bool full, int64_t when, struct gb_error *err)
 {
         gbx_prepare_arg arg = {0};
         char base[GB_HOST_MAX + 1];
@@ -246,8 +250,8 @@ int gb_session_prepare(struct gb_session *s, const struct gb_window *w, bool ful
                 if (prepare_node(s, &s->nodes[i], w, full, when, err) == 0)
                         continue;
                 while (i-- > 0)
-                        gb_call_session_abort(s->nodes[i].node->control, s->name, s->volume->name, s->generation,
-                                              &ignored);
+                        gb_call_session_abort(s->nodes[i].node->control, s->name, s->volume->name,
+                                              s->generation, &ignored);
                 return -1;
         }
         return 0;
@@ -264,10 +268,11 @@ static int find_pending(struct gb_session *s, struct gb_error *err)
                 if (gen_none(g))
                         continue;
                 if (found && !gen_same(found, g))
-                        return gb_error_set(err, GB_ERR_BUSY,
-                                            "session %s: the agents hold different prepared generations; prepare "
-                                            "again, or abort",
-                                            s->name);
+                        return gb_error_set(
+                                err, GB_ERR_BUSY,
+                                "session %s: the agents hold different prepared generations; prepare "
+                                "again, or abort",
+                                s->name);
                 found = g;
         }
         if (found)
@@ -289,13 +294,15 @@ int gb_session_commit(const struct gb_cli *c, struct gb_session *s, bool *nothin
 
                 if (!just_prepared && gen_none(&n->state.pending))
                         continue;
-                if (gb_call_session_commit(n->node->control, s->name, s->volume->name, s->generation, err) == 0) {
+                if (gb_call_session_commit(n->node->control, s->name, s->volume->name, s->generation, err) ==
+                    0) {
                         done++;
                         continue;
                 }
                 if (!done)
                         return -1;
-                gb_note(c, "%s; the session is committed elsewhere, this node follows at the next run", err->text);
+                gb_note(c, "%s; the session is committed elsewhere, this node follows at the next run",
+                        err->text);
         }
         return 0;
 }
@@ -311,9 +318,9 @@ int gb_session_abort(struct gb_session *s, bool *nothing, struct gb_error *err)
                 if (!s->generation[0] && gen_none(&n->state.pending))
                         continue;
                 *nothing = false;
-                if (gb_call_session_abort(n->node->control, s->name, s->volume->name,
-                                          s->generation[0] ? s->generation : gen_name(&n->state.pending, name),
-                                          err) < 0)
+                if (gb_call_session_abort(
+                            n->node->control, s->name, s->volume->name,
+                            s->generation[0] ? s->generation : gen_name(&n->state.pending, name), err) < 0)
                         return -1;
         }
         return 0;

@@ -24,9 +24,9 @@ struct gb_session {
         const char *name;         /* borrowed */
         struct gb_volume *volume; /* borrowed */
         struct gb_session_node *nodes;
-        unsigned n_nodes;         /* that own bricks and were reached */
+        unsigned n_nodes;           /* that own bricks and were reached */
         const gbx_generation *base; /* the committed generation all builds on; NULL: never run */
-        char generation[40];      /* of the prepare in progress */
+        char generation[40];        /* of the prepare in progress */
 };
 
 /* Create it on every node that owns a brick; all must be reachable. */

@@ -72,7 +72,8 @@ int gb_skeleton_then(struct gb_skeleton *s, const gb_gfid *dir, const struct gb_
         return d ? store(s, &d->then, slot) : -1;
 }
 
-static const struct skeleton_slot *place_of(const struct gb_skeleton *s, enum gb_tree tree, const gb_gfid *dir)
+static const struct skeleton_slot *place_of(const struct gb_skeleton *s, enum gb_tree tree,
+                                            const gb_gfid *dir)
 {
         const struct skeleton_dir *d = gb_gfidmap_get(&s->dirs, dir);
 

@@ -30,9 +30,9 @@ int gb_skeleton_then(struct gb_skeleton *s, const gb_gfid *dir, const struct gb_
 enum gb_tree { GB_TREE_NOW, GB_TREE_THEN };
 enum gb_spelled {
         GB_SPELLED = 1,
-        GB_UNBORN = 0,    /* THEN: a directory on the way did not exist at T0 */
-        GB_UNKNOWN = -1,  /* a directory on the way is not known in that tree; *missing names it */
-        GB_TOO_LONG = -2  /* longer than GB_PATH_MAX, or a loop */
+        GB_UNBORN = 0,   /* THEN: a directory on the way did not exist at T0 */
+        GB_UNKNOWN = -1, /* a directory on the way is not known in that tree; *missing names it */
+        GB_TOO_LONG = -2 /* longer than GB_PATH_MAX, or a loop */
 };
 
 /* The path of a slot in one of the two trees into out[GB_PATH_MAX]; *at is the offset it begins at

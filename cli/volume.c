@@ -11,7 +11,8 @@
 #include "volume.h"
 #include "wire_error.h"
 
-static struct gb_node *node_of(const struct gb_cli *c, struct gb_volume *v, const gb_gfid *uuid, const char *host)
+static struct gb_node *node_of(const struct gb_cli *c, struct gb_volume *v, const gb_gfid *uuid,
+                               const char *host)
 {
         struct gb_node *n;
 
@@ -31,16 +32,17 @@ static struct gb_node *node_of(const struct gb_cli *c, struct gb_volume *v, cons
         return n;
 }
 
-static int add_brick(const struct gb_cli *c, struct gb_volume *v, const gbx_brickinfo *in, struct gb_error *err)
+static int add_brick(const struct gb_cli *c, struct gb_volume *v, const gbx_brickinfo *in,
+                     struct gb_error *err)
 {
         struct gb_vbrick *b = &v->bricks[v->n_bricks];
         gb_gfid uuid;
 
         v->n_bricks++; /* gb_volume_close() frees what there is of it */
-        b->path = gb_wire_string(in->path.gbx_brick_val, in->path.gbx_brick_len, GB_BRICK_PATH_MAX, "brick path",
-                                 err);
-        b->host = b->path ? gb_wire_string(in->host.gbx_name_val, in->host.gbx_name_len, GB_HOST_MAX, "brick host",
-                                           err)
+        b->path = gb_wire_string(in->path.gbx_brick_val, in->path.gbx_brick_len, GB_BRICK_PATH_MAX,
+                                 "brick path", err);
+        b->host = b->path ? gb_wire_string(in->host.gbx_name_val, in->host.gbx_name_len, GB_HOST_MAX,
+                                           "brick host", err)
                           : NULL;
         if (!b->host)
                 return -1;
@@ -89,8 +91,8 @@ static int take_topology(const struct gb_cli *c, struct gb_volume *v, struct gb_
         unsigned n = t->bricks.bricks_len;
 
         if (!t->set_size || !n || n % t->set_size)
-                return gb_error_set(err, GB_ERR_PROTOCOL, "volume %s: %u bricks do not make sets of %u", v->name, n,
-                                    t->set_size);
+                return gb_error_set(err, GB_ERR_PROTOCOL, "volume %s: %u bricks do not make sets of %u",
+                                    v->name, n, t->set_size);
         v->set_size = t->set_size;
         v->n_sets = n / t->set_size;
         v->started = t->started;
@@ -199,7 +201,8 @@ static void missing_set(const struct gb_volume *v, unsigned set, struct gb_error
                      text);
 }
 
-unsigned gb_volume_pick(const struct gb_volume *v, unsigned set, struct gb_vbrick **pick, struct gb_error *err)
+unsigned gb_volume_pick(const struct gb_volume *v, unsigned set, struct gb_vbrick **pick,
+                        struct gb_error *err)
 {
         struct gb_vbrick *first = &v->bricks[set * v->set_size], *clean = NULL;
         unsigned n = 0;

@@ -15,22 +15,22 @@ struct gb_node {
 };
 
 struct gb_vbrick {
-        char *path;  /* owned */
-        char *host;  /* owned */
-        char *name;  /* "host:/path", owned */
+        char *path; /* owned */
+        char *host; /* owned */
+        char *name; /* "host:/path", owned */
         struct gb_node *node;
         unsigned set;
         int index;
         bool arbiter;
-        bool usable;            /* agent reachable and brick process running */
-        bool blamed;            /* a sibling's pending heals blame it, or it is in doubt */
-        struct gb_error error;  /* why it is not usable */
+        bool usable;           /* agent reachable and brick process running */
+        bool blamed;           /* a sibling's pending heals blame it, or it is in doubt */
+        struct gb_error error; /* why it is not usable */
         gbx_brick_status status;
 };
 
 struct gb_volume {
         char *name;
-        char *host;  /* as the user said it */
+        char *host; /* as the user said it */
         gb_gfid id;
         bool started, changelog, sharded, rebalancing, disperse;
         unsigned set_size, n_sets;
@@ -53,6 +53,7 @@ struct gb_client *gb_volume_connect(const struct gb_cli *c, const struct gb_volu
 /* The bricks to read names from, for one set: fills pick[set_size], returns how many.  A clean brick
  * stands alone, data before arbiter; if none is clean all usable ones are to be united.  0: the set is
  * missing, and *err (GB_ERR_INCOMPLETE) names its bricks and why. */
-unsigned gb_volume_pick(const struct gb_volume *v, unsigned set, struct gb_vbrick **pick, struct gb_error *err);
+unsigned gb_volume_pick(const struct gb_volume *v, unsigned set, struct gb_vbrick **pick,
+                        struct gb_error *err);
 
 #endif

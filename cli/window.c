@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/arena.h"
 #include "base/order.h"
 #include "feed.h"
 #include "scan.h"
@@ -171,8 +172,9 @@ static int open_set(struct collect *k, unsigned set, struct gb_error *err)
 
 /* The LOOK answer of one brick: directories first into the skeleton, then facts into `facts`, uniting
  * with what another brick of the set said. */
-static int take_look(struct collect *k, struct gb_reduce *r, const struct gb_vbrick *b, const gbx_look_ok *look,
-                     struct gb_fact *facts, unsigned n, struct gb_arena *arena, struct gb_error *err)
+static int take_look(struct collect *k, struct gb_reduce *r, const struct gb_vbrick *b,
+                     const gbx_look_ok *look, struct gb_fact *facts, unsigned n, struct gb_arena *arena,
+                     struct gb_error *err)
 {
         struct gb_reader in = {.p = (const uint8_t *)look->data.data_val,
                                .end = (const uint8_t *)look->data.data_val + look->data.data_len};
@@ -220,8 +222,8 @@ static int take_look(struct collect *k, struct gb_reduce *r, const struct gb_vbr
         return 0;
 }
 
-static int look_on_brick(struct collect *k, struct gb_reduce *r, const struct gb_vbrick *b, struct gb_fact *facts,
-                         unsigned n, struct gb_arena *arena, struct gb_error *err)
+static int look_on_brick(struct collect *k, struct gb_reduce *r, const struct gb_vbrick *b,
+                         struct gb_fact *facts, unsigned n, struct gb_arena *arena, struct gb_error *err)
 {
         gb_gfid gfids[GB_LOOK_MAX];
 
@@ -229,11 +231,12 @@ static int look_on_brick(struct collect *k, struct gb_reduce *r, const struct gb
                 gfids[i] = facts[i].gfid;
         for (unsigned done = 0; done < n;) {
                 gbx_look_ok look = {0};
-                int rc = gb_call_look(b->node->control, k->volume->name, b->path, gfids + done, n - done, &look, err);
+                int rc = gb_call_look(b->node->control, k->volume->name, b->path, gfids + done, n - done,
+                                      &look, err);
 
                 if (rc == 0 && (!look.done || look.done > n - done))
-                        rc = gb_error_set(err, GB_ERR_PROTOCOL, "%s: LOOK answered for %u of %u objects", b->name,
-                                          look.done, n - done);
+                        rc = gb_error_set(err, GB_ERR_PROTOCOL, "%s: LOOK answered for %u of %u objects",
+                                          b->name, look.done, n - done);
                 if (rc == 0)
                         rc = take_look(k, r, b, &look, facts + done, n - done, arena, err);
                 done += look.done;
@@ -245,8 +248,8 @@ static int look_on_brick(struct collect *k, struct gb_reduce *r, const struct gb
 }
 
 /* Try the bricks of a set until those that must answer have. */
-static int look_on_set(struct collect *k, struct gb_reduce *r, unsigned set, struct gb_fact *facts, unsigned n,
-                       struct gb_arena *arena, struct gb_error *err)
+static int look_on_set(struct collect *k, struct gb_reduce *r, unsigned set, struct gb_fact *facts,
+                       unsigned n, struct gb_arena *arena, struct gb_error *err)
 {
         struct gb_vbrick *pick[GB_BRICKS_MAX];
 
@@ -353,7 +356,8 @@ static int walk(void *arg, struct gb_reduce *r, unsigned set, struct gb_error *e
         struct gb_entry e;
         int rc;
 
-        gb_note(k->cli, "replica set %u: some objects have names that no xattr tells; looking for them by a walk",
+        gb_note(k->cli,
+                "replica set %u: some objects have names that no xattr tells; looking for them by a walk",
                 set);
         s = gb_scan_open(k->cli, k->volume, &o, NULL, err);
         if (!s)
@@ -401,7 +405,8 @@ static int root_cmp(const void *a, const void *b)
         return gb_path_cmp(x->path, x->len, y->path, y->len);
 }
 
-static int expand_some(struct collect *k, const struct gb_slice_of_path *roots, unsigned n, struct gb_error *err)
+static int expand_some(struct collect *k, const struct gb_slice_of_path *roots, unsigned n,
+                       struct gb_error *err)
 {
         struct gb_scan_options o = {.roots = roots, .n_roots = n, .only_set = -1};
         struct gb_scan *s = gb_scan_open(k->cli, k->volume, &o, NULL, err);
@@ -409,7 +414,8 @@ static int expand_some(struct collect *k, const struct gb_slice_of_path *roots, 
         int rc = -1;
 
         while (s && (rc = gb_scan_next(s, &e, err)) == 1) {
-                struct gb_op op = {.kind = GB_OP_NEW, .path = e.path, .len = e.len, .type = e.type, .expanded = true};
+                struct gb_op op = {
+                        .kind = GB_OP_NEW, .path = e.path, .len = e.len, .type = e.type, .expanded = true};
 
                 if (add_op(k, &op, err) < 0) {
                         rc = -1;
@@ -460,8 +466,8 @@ static int check_sets(struct collect *k, struct gb_error *err)
                         const struct gb_brick_window *w = &k->window->bricks[i];
 
                         whole = whole || w->whole;
-                        if (w->error.code && (!worst || w->error.code == GB_ERR_GAP ||
-                                              w->error.code == GB_ERR_CHANGELOG_OFF))
+                        if (w->error.code &&
+                            (!worst || w->error.code == GB_ERR_GAP || w->error.code == GB_ERR_CHANGELOG_OFF))
                                 worst = w;
                 }
                 if (!whole) {

@@ -15,8 +15,8 @@
 
 /* One per brick of the volume, same index. */
 struct gb_brick_window {
-        char *from;            /* cursor to start at, owned; NULL: see by_time */
-        bool by_time;          /* use start and end; else a brick without `from` has no position */
+        char *from;   /* cursor to start at, owned; NULL: see by_time */
+        bool by_time; /* use start and end; else a brick without `from` has no position */
         int64_t start, end;
         bool whole;            /* out: its history covered the window */
         char *cursor;          /* out, owned: where the next window begins; NULL: no position */

@@ -58,7 +58,7 @@ int gb_record_recv_by(struct gb_transport *t, struct gb_buf *rec, size_t max, gb
                       gb_deadline whole, struct gb_error *err)
 {
         uint8_t header[4];
-        gb_deadline until;
+        gb_deadline until = GB_NEVER;
         uint32_t word;
         int rc;
 
