@@ -412,6 +412,8 @@ static int discover(struct gb_dirs *d, const gb_gfid *dir, bool maybe_gone, stru
                         return rc;
                 for (size_t i = 0; i < d->steps.n; i++)
                         gb_dirs_forget(d, &d->steps.v[i].gfid);
+                if (d->steps.n)
+                        gb_dirs_forget(d, &d->steps.v[d->steps.n - 1].parent);
                 if (!gb_dirs_pause(d) && missing)
                         return 0;
         }
