@@ -237,6 +237,30 @@ START_TEST(a_slow_trickle_ends_at_the_deadline)
 }
 END_TEST
 
+static ssize_t always_one_byte(struct gb_transport *from, void *buf, size_t n, gb_deadline until,
+                               struct gb_error *e)
+{
+        (void)from;
+        (void)n;
+        (void)until;
+        (void)e;
+        poll(NULL, 0, 1);
+        *(char *)buf = '\0';
+        return 1;
+}
+
+START_TEST(a_trickle_that_never_pauses_ends_at_the_deadline)
+{
+        static const struct gb_transport_ops ops = {.recv = always_one_byte};
+        static char body[4000];
+        struct gb_transport endless = {.ops = &ops, .rfd = -1, .wfd = -1, .cancel_fd = -1};
+
+        ck_assert_int_eq(gb_transport_recv_all(&endless, body, sizeof(body), gb_deadline_in(100), NULL, &err),
+                         -1);
+        ck_assert_int_eq(err.code, GB_ERR_TIMEOUT);
+}
+END_TEST
+
 static void *cancel_soon(void *arg)
 {
         poll(NULL, 0, 50);
@@ -346,6 +370,7 @@ int main(void)
         tcase_add_loop_test(tc, an_end_inside_a_record_is_an_error, 1, 16);
         tcase_add_test(tc, silence_ends_at_the_deadline);
         tcase_add_test(tc, a_slow_trickle_ends_at_the_deadline);
+        tcase_add_test(tc, a_trickle_that_never_pauses_ends_at_the_deadline);
         tcase_add_loop_test(tc, a_wait_can_be_cancelled, 0, 2);
         tcase_add_test(tc, cancelling_wins_over_data_that_is_ready);
         tcase_add_test(tc, a_peer_that_does_not_read_stalls_nobody);

@@ -270,6 +270,34 @@ START_TEST(a_reply_that_does_not_fit_is_an_error_and_the_connection_goes_on)
 }
 END_TEST
 
+static unsigned sends;
+
+static int send_breaks(struct gb_transport *t, const void *buf, size_t n, int stall_ms, struct gb_error *e)
+{
+        (void)buf;
+        (void)n;
+        (void)stall_ms;
+        sends++;
+        return gb_error_set(e, GB_ERR_TIMEOUT, "%s does not read", t->peer);
+}
+
+/* Half of the answer may be out: an error message behind it would be taken for its rest. */
+START_TEST(after_a_reply_that_broke_off_nothing_more_is_sent)
+{
+        struct gb_transport_ops ops = *near->ops;
+
+        ops.send = send_breaks;
+        near->ops = &ops;
+        put(1, CALL(.proc = GBX_TOPOLOGY, .xdr = (xdrproc_t)xdr_gbx_volume_arg, .arg = volume("v")));
+        put(2, CALL(.proc = GBX_NULL));
+        ck_assert_int_eq(serve(), -1);
+        ck_assert_int_eq(err.code, GB_ERR_TIMEOUT);
+        ck_assert_uint_eq(sends, 1);
+        gb_transport_close(near);
+        near = NULL;
+}
+END_TEST
+
 START_TEST(a_handler_without_an_answer_ends_the_connection)
 {
         gbx_next_arg arg = {.seq = 1, .max_bytes = 100};
@@ -465,6 +493,7 @@ int main(void)
         tcase_add_test(tc, an_array_longer_than_its_bound_is_garbage);
         tcase_add_loop_test(tc, what_is_no_call_ends_the_connection, 0, 3);
         tcase_add_test(tc, a_reply_that_does_not_fit_is_an_error_and_the_connection_goes_on);
+        tcase_add_test(tc, after_a_reply_that_broke_off_nothing_more_is_sent);
         tcase_add_test(tc, a_handler_without_an_answer_ends_the_connection);
         tcase_add_loop_test(tc, hello_lifts_the_limit_of_requests, 0, 2);
         tcase_add_test(tc, a_silent_client_is_left_after_the_idle_time);
