@@ -152,7 +152,7 @@ static int apply_options(struct gb_settings *s, struct gb_error *err)
         for (size_t i = 0; i < N_SETTINGS; i++)
                 if (command_line.value[i] &&
                     gb_settings_set(s, setting_of[i].key, command_line.value[i], err) < 0)
-                        return gb_error_prefix(err, "--%s", setting_of[i].option);
+                        return -1;
         return 0;
 }
 
