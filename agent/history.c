@@ -561,7 +561,7 @@ static int pass_live(struct gb_chain *c, struct gb_cursor *out, struct gb_error 
         return rc < 0 ? -1 : 0;
 }
 
-/* 1 done, 0 HTIME has no entry yet. */
+/* 1 done, 0 not recording yet, or HTIME has no entry yet. */
 static int try_cursor(const struct gb_brick *b, const struct gb_glusterd *gd, struct gb_cursor *out,
                       struct gb_error *err)
 {
@@ -580,7 +580,8 @@ static int try_cursor(const struct gb_brick *b, const struct gb_glusterd *gd, st
                 gb_chain_close(&h.chain);
                 if (gb_chain_open(h.dir, since, NULL, GB_HTIME_TAIL, &h.chain, err) < 0)
                         return -1;
-                rc = h.chain.slices.last_ts > 0;
+                /* Without a live file nothing is recorded: just switched on, the brick not yet told. */
+                rc = h.chain.slices.last_ts > 0 && h.chain.live_fd >= 0;
         }
         if (rc) {
                 fill_next(&h, &now, true);
