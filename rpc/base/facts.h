@@ -114,7 +114,8 @@ void gb_facts_feed(struct gb_facts_reader *r, const void *data, size_t len);
  * 0 at the end of the block, -1 malformed: unknown kind, bad name, wrong order, count above limits. */
 int gb_facts_next(struct gb_facts_reader *r, struct gb_item *item, struct gb_error *err);
 
-/* One fact alone, the same layout without the kind byte (LOOK replies, spilled runs). */
+/* One fact alone, the same layout without the kind byte (LOOK replies, spilled runs).  A failed encode
+ * (no room, or a fact no reader would accept) writes nothing; a failed decode does not move. */
 int gb_fact_encode(struct gb_buf *out, const struct gb_fact *f);
 bool gb_fact_decode(struct gb_reader *in, struct gb_fact *f);
 
