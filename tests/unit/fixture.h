@@ -5,6 +5,7 @@
 #define FIXTURE_H
 
 #include <check.h>
+#include <dirent.h>
 #include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -101,6 +102,19 @@ static inline void fixture_write(const char *dir, const char *name, const char *
         ck_assert_int_ge(fputs(text, f), 0);
         ck_assert_int_eq(fclose(f), 0);
         free(path);
+}
+
+/* Descriptors this process has open: the same before and after means that none was left behind. */
+static inline int fixture_open_fds(void)
+{
+        DIR *fds = opendir("/proc/self/fd");
+        int n = 0;
+
+        ck_assert_ptr_nonnull(fds);
+        while (readdir(fds))
+                n++;
+        closedir(fds);
+        return n;
 }
 
 #endif
