@@ -19,7 +19,7 @@ struct gb_sorter;
 typedef int (*gb_sorter_cmp)(const uint8_t *a, size_t alen, const uint8_t *b, size_t blen, void *arg);
 
 /* `prefix` (NULL allowed) maps a record to 8 bytes whose unsigned order never contradicts cmp: it
- * speeds the sort up.  `memory` is rounded up to 16 KiB and only taken as it fills.  `dir` is borrowed
+ * speeds the sort up.  `memory` counts as at least 16 KiB and is only taken as it fills.  `dir` is borrowed
  * for the sorter's life.  NULL: out of memory. */
 struct gb_sorter *gb_sorter_new(size_t memory, const char *dir, gb_sorter_cmp cmp, void *arg,
                                 uint64_t (*prefix)(const uint8_t *rec, size_t len, void *arg),
