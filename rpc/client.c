@@ -30,6 +30,21 @@ bool_t gb_xdr_nothing(XDR *x, ...)
         return TRUE;
 }
 
+void gb_client_abort(struct gb_client *c)
+{
+        if (c->abort_fd >= 0)
+                shutdown(c->abort_fd, SHUT_RDWR);
+}
+
+/* The duplicate for gb_client_abort() would keep the connection open behind our back: the agent would
+ * hold a session's lock, and a child at the other end would wait for input until it is killed. */
+static void hang_up(struct gb_client *c)
+{
+        gb_client_abort(c);
+        gb_transport_close(c->transport);
+        c->transport = NULL;
+}
+
 int gb_client_fail(struct gb_client *c, struct gb_error *err)
 {
         /* A broken connection is an agent that went away, whatever the system calls it: callers look
@@ -38,8 +53,7 @@ int gb_client_fail(struct gb_client *c, struct gb_error *err)
                 gb_error_prefix(err, "agent %s went away", c->peer);
                 err->code = GB_ERR_NO_AGENT;
         }
-        gb_transport_close(c->transport);
-        c->transport = NULL;
+        hang_up(c);
         c->stream.inflight = c->stream.parked = 0;
         c->why = *err;
         return -1;
@@ -267,17 +281,11 @@ struct gb_client *gb_client_new(struct gb_transport *t, struct gb_error *err)
         return c;
 }
 
-void gb_client_abort(struct gb_client *c)
-{
-        if (c->abort_fd >= 0)
-                shutdown(c->abort_fd, SHUT_RDWR);
-}
-
 void gb_client_free(struct gb_client *c)
 {
         if (!c)
                 return;
-        gb_transport_close(c->transport);
+        hang_up(c);
         if (c->abort_fd >= 0)
                 close(c->abort_fd);
         gb_stream_fini(&c->stream);

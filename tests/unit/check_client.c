@@ -509,6 +509,46 @@ START_TEST(a_call_can_be_cancelled)
 }
 END_TEST
 
+static void *abort_soon(void *arg)
+{
+        (void)arg;
+        poll(NULL, 0, 50);
+        gb_client_abort(client);
+        return NULL;
+}
+
+START_TEST(a_call_can_be_aborted_by_another_thread)
+{
+        int64_t began = gb_now_ms();
+        gbx_topology out;
+        pthread_t other;
+
+        start_liar(play_silence);
+        ck_assert_ptr_nonnull(client);
+        pthread_create(&other, NULL, abort_soon, NULL);
+        ck_assert_int_eq(gb_call_topology(client, "v", &out, &err), -1);
+        ck_assert_int_eq(err.code, GB_ERR_NO_AGENT);
+        ck_assert_int_lt(gb_now_ms() - began, 1000);
+        pthread_join(other, NULL);
+}
+END_TEST
+
+/* The peer's thread ends before the client is freed. */
+START_TEST(a_failed_connection_ends_for_the_peer_at_once)
+{
+        int64_t began = gb_now_ms();
+
+        start_liar(play_xid);
+        assert_call_fails(GB_ERR_PROTOCOL);
+        pthread_join(thread, NULL);
+        ck_assert_int_lt(gb_now_ms() - began, 1000);
+        gb_client_free(client);
+        close(cancel);
+        setup();
+        start_liar(play_leave);
+}
+END_TEST
+
 /* --- mutated answers --- */
 
 static uint32_t seed;
@@ -886,6 +926,8 @@ static void add_lies(TCase *tc)
         tcase_add_test(tc, a_peer_that_greets_people_is_no_agent_of_ours);
         tcase_add_test(tc, another_version_is_named);
         tcase_add_test(tc, a_call_can_be_cancelled);
+        tcase_add_test(tc, a_call_can_be_aborted_by_another_thread);
+        tcase_add_test(tc, a_failed_connection_ends_for_the_peer_at_once);
         tcase_add_loop_test(tc, mutated_answers_neither_crash_nor_hang, 0, 3);
 }
 
