@@ -85,7 +85,7 @@ static int put_topology(struct gb_worker *w, const struct gb_volinfo *v, gbx_top
         out->started = v->started;
         out->changelog = option_on(v, "changelog.changelog");
         out->set_size = v->set_size;
-        out->redundancy = v->redundancy;
+        out->redundancy = v->disperse ? v->redundancy : v->set_size - 1;
         out->disperse = v->disperse;
         out->sharded = option_on(v, "features.shard");
         out->rebalancing = v->rebalancing;

@@ -20,7 +20,10 @@ struct gb_worker *gb_handler_enter(struct svc_req *req, void *res, size_t size, 
 
 void gb_handler_refuse(const struct svc_req *req, const struct gb_error *err, gbx_error *out)
 {
-        gb_log(GB_LOG_INFO, "%s: %s", gb_worker_proc_name(req->rq_proc), err->text);
+        /* A NEXT too many is how every stream ends: the client had it in flight already. */
+        bool usual = req->rq_proc == GBX_NEXT && err->code == GB_ERR_USAGE;
+
+        gb_log(usual ? GB_LOG_DEBUG : GB_LOG_INFO, "%s: %s", gb_worker_proc_name(req->rq_proc), err->text);
         gb_error_to_wire(err, out);
 }
 

@@ -11,6 +11,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdint.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -109,7 +110,7 @@ static short leaving_events(int fd)
 
 static void *watch(void *arg)
 {
-        int fd = *(int *)arg;
+        int fd = (int)(intptr_t)arg;
         struct pollfd p = {.fd = fd, .events = leaving_events(fd)};
 
         while (poll(&p, 1, -1) < 0 && errno == EINTR)
@@ -120,7 +121,7 @@ static void *watch(void *arg)
 }
 
 /* Without the watcher only a slow call outlives its client: no reason to refuse service. */
-static void start_watcher(int *fd)
+static void start_watcher(int fd)
 {
         pthread_attr_t attr;
         pthread_t thread;
@@ -128,7 +129,7 @@ static void start_watcher(int *fd)
         pthread_attr_init(&attr);
         pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
         pthread_attr_setstacksize(&attr, WATCHER_STACK);
-        if (pthread_create(&thread, &attr, watch, fd) != 0)
+        if (pthread_create(&thread, &attr, watch, (void *)(intptr_t)fd) != 0)
                 gb_log(GB_LOG_WARNING,
                        "cannot watch the connection: a call will outlive a client that is killed");
         pthread_attr_destroy(&attr);
@@ -169,7 +170,7 @@ static int serve(struct gb_worker *w, int rfd, int wfd, const char *peer, struct
         if (!w->server.transport ||
             gb_glusterd_init(&w->gd, w->settings->glusterd_dir, w->settings->gluster_run_dir, err) < 0)
                 return -1;
-        start_watcher(&w->server.transport->wfd);
+        start_watcher(w->server.transport->wfd);
         return gb_server_run(&w->server, err);
 }
 
