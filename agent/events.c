@@ -206,8 +206,9 @@ static int take_entry(struct gb_events *e, const struct gb_record *r, struct gb_
                 return take_slot(e, &r->gfid, GB_CLAIM_BORN, 0, &r->from, err);
         case GB_FOP_CREATE:
         case GB_FOP_SYMLINK:
-        case GB_FOP_LINK:
                 return take_slot(e, &r->gfid, GB_CLAIM_BORN, 0, &r->from, err);
+        case GB_FOP_LINK:
+                return take_slot(e, &r->gfid, GB_CLAIM_LINK, 0, &r->from, err);
         default:
                 return gb_error_set(err, GB_ERR_GAP, "change record of unknown operation %u", r->fop);
         }

@@ -461,7 +461,7 @@ bool gb_resolver_may_be_dir(const struct gb_fact *f)
         if (f->flags & (GB_FACT_GONE | GB_FACT_DATA))
                 return false;
         for (size_t i = 0; i < f->claims.n; i++) {
-                if (f->claims.v[i].kind == GB_CLAIM_BORN || f->claims.v[i].kind == GB_CLAIM_HEAL)
+                if (f->claims.v[i].kind != GB_CLAIM_LOSS && f->claims.v[i].kind != GB_CLAIM_ARRIVE)
                         return false;
                 renamed = true;
         }

@@ -4,20 +4,26 @@
  *   reader thread                     consumer (main thread)
  *   gb_stream_recv ──copy──> slot[FEED_SLOTS] ──borrow──> gb_feed_next
  *
+ * The reader goes on only when a slot is free, so it always has somewhere to put what it was given.
+ *
  * One mutex and two conditions guard the ring.  `ended` is set once, by the reader, with its verdict.
  * Closing early shuts the socket down, which ends a blocked recv.
  */
 #include <config.h>
 
+#include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/buf.h"
 #include "feed.h"
 #include "wire_error.h"
 
-#define FEED_SLOTS 2
+#define FEED_SLOTS 3
+/* Seconds. */
+#define FEED_PATIENCE 3
 /* Bytes for all chunks of all feeds of one command. */
 #define FEED_BUDGET (32u * 1024 * 1024)
 
@@ -68,24 +74,48 @@ static int take_end(struct gb_feed *f, const gbx_chunk *chunk)
         return 0;
 }
 
-/* Copy a chunk into a free slot; waits for one.  -1: told to stop, or no memory. */
+/* Wait for a free slot.  After FEED_PATIENCE seconds what the agent has under way is taken in as well, so
+ * that it is not left writing to somebody who does not read.  -1: told to stop. */
+static int wait_for_room(struct gb_feed *f)
+{
+        bool parked = false;
+        struct timespec until;
+
+        clock_gettime(CLOCK_MONOTONIC, &until);
+        until.tv_sec += FEED_PATIENCE;
+        while (f->n == FEED_SLOTS && !f->stop) {
+                if (parked) {
+                        pthread_cond_wait(&f->freed, &f->mutex);
+                } else if (pthread_cond_timedwait(&f->freed, &f->mutex, &until) == ETIMEDOUT) {
+                        parked = true;
+                        pthread_mutex_unlock(&f->mutex);
+                        if (gb_stream_park(f->client, &f->error) < 0) {
+                                pthread_mutex_lock(&f->mutex);
+                                return -1;
+                        }
+                        pthread_mutex_lock(&f->mutex);
+                }
+        }
+        return f->stop ? -1 : 0;
+}
+
+/* Copy a chunk into the slot that is free, then see to it that another one is. */
 static int hand_over(struct gb_feed *f, const gbx_chunk *chunk)
 {
         struct gb_buf *slot;
-        int rc = -1;
+        int rc;
 
         pthread_mutex_lock(&f->mutex);
-        while (f->n == FEED_SLOTS && !f->stop)
-                pthread_cond_wait(&f->freed, &f->mutex);
-        if (!f->stop) {
-                slot = &f->slots[(f->head + f->n) % FEED_SLOTS];
-                gb_buf_reset(slot);
-                rc = gb_buf_put(slot, chunk->data.data_val, chunk->data.data_len);
-                if (rc < 0)
-                        gb_error_set(&f->error, GB_ERR_MEMORY, "out of memory");
-                else
-                        f->n++;
+        slot = &f->slots[(f->head + f->n) % FEED_SLOTS];
+        gb_buf_reset(slot);
+        rc = gb_buf_put(slot, chunk->data.data_val, chunk->data.data_len);
+        if (rc < 0) {
+                gb_error_set(&f->error, GB_ERR_MEMORY, "out of memory");
+        } else {
+                f->n++;
                 pthread_cond_signal(&f->filled);
+                if (!chunk->eof)
+                        rc = wait_for_room(f);
         }
         pthread_mutex_unlock(&f->mutex);
         return rc;
@@ -155,6 +185,7 @@ struct gb_feed *gb_feed_open(struct gb_client *client, const char *volume, const
                              const char *name, const gbx_query *query, unsigned chunk, struct gb_error *err)
 {
         struct gb_feed *f = calloc(1, sizeof(*f));
+        pthread_condattr_t monotonic;
 
         if (!f) {
                 gb_client_free(client);
@@ -164,8 +195,11 @@ struct gb_feed *gb_feed_open(struct gb_client *client, const char *volume, const
         f->client = client;
         f->name = name;
         pthread_mutex_init(&f->mutex, NULL);
-        pthread_cond_init(&f->filled, NULL);
-        pthread_cond_init(&f->freed, NULL);
+        pthread_condattr_init(&monotonic);
+        pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+        pthread_cond_init(&f->filled, &monotonic);
+        pthread_cond_init(&f->freed, &monotonic);
+        pthread_condattr_destroy(&monotonic);
         for (unsigned i = 0; i < FEED_SLOTS; i++)
                 gb_buf_init(&f->slots[i], GB_CHUNK_MAX);
         if (gb_call_open(client, volume, brick, query, err) < 0 || start_thread(f, chunk, err) < 0) {

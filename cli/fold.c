@@ -92,7 +92,7 @@ static int gather(struct gb_fold *f, struct gb_error *err)
 /* What was found at one path, before it is judged. */
 struct verdict {
         struct gb_op del, ren, add, mod;
-        bool has_del, has_ren, has_new, has_mod, present;
+        bool has_del, has_ren, has_new, has_mod, mod_too, present;
         gb_gfid t1_parent;
         bool t1_dir;
 };
@@ -135,6 +135,13 @@ static void consider_delete(struct verdict *v, const struct gb_op *op)
         unite(&v->del, &v->has_del, op);
 }
 
+static void take_modify(struct verdict *v, struct gb_op *op)
+{
+        v->mod_too = v->mod_too || op->kind == GB_OP_MODIFY_TOO;
+        op->kind = GB_OP_MODIFY;
+        unite(&v->mod, &v->has_mod, op);
+}
+
 static void line(struct gb_fold *f, const struct gb_op *op)
 {
         f->lines[f->n_lines++] = *op;
@@ -169,6 +176,8 @@ static void write_lines(struct gb_fold *f, struct verdict *v)
                 if (v->has_mod)
                         v->add.flags |= v->mod.flags;
                 line(f, &v->add);
+                if (v->mod_too)
+                        line(f, &v->mod);
         } else if (v->has_mod) {
                 line(f, &v->mod);
         }
@@ -196,8 +205,8 @@ static int judge(struct gb_fold *f, struct gb_error *err)
                                 unite(&v.ren, &v.has_ren, &op);
                         else if (op.kind == GB_OP_NEW)
                                 unite(&v.add, &v.has_new, &op);
-                        else if (op.kind == GB_OP_MODIFY)
-                                unite(&v.mod, &v.has_mod, &op);
+                        else if (op.kind != GB_OP_PRESENT)
+                                take_modify(&v, &op);
                 }
         }
         write_lines(f, &v);

@@ -22,7 +22,8 @@ enum gb_op_kind {
         GB_OP_DELETE = 1,
         GB_OP_RENAME = 2,
         GB_OP_NEW = 3,
-        GB_OP_MODIFY = 4
+        GB_OP_MODIFY = 4,
+        GB_OP_MODIFY_TOO = 5 /* MODIFY that NEW does not swallow; printed as MODIFY */
 };
 
 struct gb_op {
@@ -47,7 +48,7 @@ uint64_t gb_op_prefix(const uint8_t *rec, size_t len, void *arg);
 
 /*
  * Fold: sorted ops in, lines out.  Of all ops of one path:
- *   - equal kinds become one, flags united; NEW swallows MODIFY; RENAME swallows NEW (of another gfid:
+ *   - equal kinds become one, flags united; NEW swallows MODIFY (not MODIFY_TOO); RENAME swallows NEW (of another gfid:
  *     it becomes MODIFY beside the RENAME); a RENAME with flags is followed by a MODIFY of the same path;
  *   - DELETE is dropped when a T1 op of the same slot (same parent) stands beside it, unless one of the
  *     two is a directory and the other is not: then both stay, DELETE first;

@@ -373,6 +373,9 @@ static bool is_dir(const struct gb_group *g)
         return (g->flags & GB_FACT_DIR) || g->type == 'd';
 }
 
+/* First events that prove a slot empty at T0. */
+#define FRESH_KINDS (1u << GB_CLAIM_BORN | 1u << GB_CLAIM_LINK)
+
 static int judge_t0(struct gb_reduce *r, struct gb_group *g, struct gb_error *err)
 {
         bool dir = is_dir(g);
@@ -382,7 +385,7 @@ static int judge_t0(struct gb_reduce *r, struct gb_group *g, struct gb_error *er
 
                 t->t0 = GB_T0_NO;
                 if (t->kinds & (1u << GB_CLAIM_LOSS))
-                        t->t0 = !dir && (t->kinds & (1u << GB_CLAIM_BORN)) ? GB_T0_MAYBE : GB_T0_YES;
+                        t->t0 = !dir && (t->kinds & FRESH_KINDS) ? GB_T0_MAYBE : GB_T0_YES;
                 t->held = gb_group_has_name(g, &t->slot);
         }
         return apply_boundary(r, g, dir, err);
@@ -417,7 +420,7 @@ static int emit_renames(struct gb_reduce *r, struct gb_group *g, bool dir, struc
                         continue;
                 while (to < g->touched.n &&
                        !(gained(&g->touched.v[to]) &&
-                         (g->touched.v[to].kinds & (1u << GB_CLAIM_BORN | 1u << GB_CLAIM_ARRIVE))))
+                         (g->touched.v[to].kinds & (FRESH_KINDS | 1u << GB_CLAIM_ARRIVE))))
                         to++;
                 if (to == g->touched.n)
                         return 0;
@@ -429,6 +432,29 @@ static int emit_renames(struct gb_reduce *r, struct gb_group *g, bool dir, struc
         return 0;
 }
 
+/* The object is older than the window: it was linked, or lost a name, and was not made in it. */
+static bool is_old(const struct gb_group *g)
+{
+        uint8_t kinds = 0;
+
+        for (size_t i = 0; i < g->touched.n; i++)
+                kinds |= g->touched.v[i].kinds;
+        return !(kinds & (1u << GB_CLAIM_BORN | 1u << GB_CLAIM_HEAL)) &&
+               kinds & (1u << GB_CLAIM_LINK | 1u << GB_CLAIM_LOSS);
+}
+
+/* A new name of an old object.  A mirror that knows the object links it, so a change of its content is
+ * a line of its own. */
+static int emit_new_name(struct gb_reduce *r, const struct gb_group *g, const struct gb_slot *slot,
+                         struct gb_error *err)
+{
+        bool changed = g->flags & (GB_FACT_DATA | GB_FACT_META | GB_FACT_XATTR);
+
+        if (emit_now(r, g, GB_OP_NEW, slot, err) < 0)
+                return -1;
+        return changed && is_old(g) ? emit_now(r, g, GB_OP_MODIFY_TOO, slot, err) : 0;
+}
+
 static int emit_touched(struct gb_reduce *r, const struct gb_group *g, struct gb_touched *t, bool dir,
                         struct gb_error *err)
 {
@@ -438,7 +464,7 @@ static int emit_touched(struct gb_reduce *r, const struct gb_group *g, struct gb
                 return emit_delete(r, g, &t->slot, dir ? 'd' : 'f', err);
         if (gained(t) || (t->held && t->t0 == GB_T0_MAYBE)) {
                 t->said = true;
-                return emit_now(r, g, GB_OP_NEW, &t->slot, err);
+                return emit_new_name(r, g, &t->slot, err);
         }
         if (t->held)
                 return emit_now(r, g, GB_OP_PRESENT, &t->slot, err);

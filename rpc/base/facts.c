@@ -200,7 +200,7 @@ static bool get_claims(struct gb_reader *in, struct gb_fact *f)
                 struct gb_claim *c = &f->claims.v[f->claims.n];
                 uint8_t kind;
 
-                if (!gb_get_u8(in, &kind) || kind < GB_CLAIM_LOSS || kind > GB_CLAIM_HEAL)
+                if (!gb_get_u8(in, &kind) || kind < GB_CLAIM_LOSS || kind > GB_CLAIM_LINK)
                         return false;
                 c->kind = (enum gb_claim_kind)kind;
                 if (!get_slot(in, &c->slot))

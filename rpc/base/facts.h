@@ -46,9 +46,10 @@ int gb_slot_cmp(const struct gb_slot *a, const struct gb_slot *b);
 /* The first event of a (gfid, slot) pair inside the window, on one brick. */
 enum gb_claim_kind {
         GB_CLAIM_LOSS = 1,   /* UNLINK, RMDIR, RENAME from: the object had this name at T0 */
-        GB_CLAIM_BORN = 2,   /* CREATE, MKDIR, SYMLINK, LINK, MKNOD of a special file: slot was empty at T0 */
+        GB_CLAIM_BORN = 2,   /* CREATE, MKDIR, SYMLINK, MKNOD of a special file: slot was empty at T0 */
         GB_CLAIM_ARRIVE = 3, /* RENAME to: the object did not have this name, another may have */
-        GB_CLAIM_HEAL = 4    /* MKNOD of a regular file: proves nothing (self-heal writes it too) */
+        GB_CLAIM_HEAL = 4,   /* MKNOD of a regular file: proves nothing (self-heal writes it too) */
+        GB_CLAIM_LINK = 5    /* LINK: slot was empty at T0, the object existed under another name */
 };
 
 struct gb_claim {

@@ -282,7 +282,9 @@ static void model_entry(struct model *m, const struct gb_record *r)
                 model_event(m, &r->gfid, GB_CLAIM_LOSS, 0, &r->from);
                 model_event(m, &r->gfid, GB_CLAIM_ARRIVE, 0, &r->to);
         } else {
-                model_event(m, &r->gfid, r->fop == GB_FOP_MKNOD && !special ? GB_CLAIM_HEAL : GB_CLAIM_BORN,
+                model_event(m, &r->gfid, r->fop == GB_FOP_MKNOD && !special ? GB_CLAIM_HEAL
+                            : r->fop == GB_FOP_LINK            ? GB_CLAIM_LINK
+                                                               : GB_CLAIM_BORN,
                             flags, &r->from);
         }
 }

@@ -181,7 +181,7 @@ static void expect_good_fact(const struct gb_fact *f)
         EXPECT((f->type != 0) == (f->look == GB_LOOK_PRESENT || f->look == GB_LOOK_PARTIAL));
         EXPECT(f->type || f->names.n == 0);
         for (size_t i = 0; i < f->claims.n; i++) {
-                EXPECT(f->claims.v[i].kind >= GB_CLAIM_LOSS && f->claims.v[i].kind <= GB_CLAIM_HEAL);
+                EXPECT(f->claims.v[i].kind >= GB_CLAIM_LOSS && f->claims.v[i].kind <= GB_CLAIM_LINK);
                 expect_good_slot(&f->claims.v[i].slot);
         }
         for (size_t i = 0; i < f->names.n; i++)
