@@ -21,6 +21,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
@@ -280,24 +281,38 @@ static void end_workers(struct loop *l)
         signal_all(l, SIGKILL);
 }
 
+static int run(struct loop *l, struct gb_error *err)
+{
+        int rc = open_signals(l, err);
+
+        if (rc < 0)
+                return rc;
+        gb_log(GB_LOG_NOTICE, "gbackupd " PACKAGE_VERSION " listens on %s%s%s", l->settings->socket,
+               *l->settings->listen ? " and " : "", l->settings->listen);
+        gb_notify("READY=1");
+        rc = serve(l, err);
+        gb_notify("STOPPING=1");
+        return rc;
+}
+
 int gb_loop_run(struct gb_settings *s, gb_loop_reload reload_fn, struct gb_error *err)
 {
-        struct loop l = {.settings = s, .reload = reload_fn, .signals = -1};
+        /* Not on the stack: memory of workers that never came is never touched. */
+        GB_CLEANUP_FREE
+        struct loop *l = calloc(1, sizeof(*l));
         int rc;
 
-        if (gb_listeners_open(&l.listeners, s, err) < 0)
+        if (!l)
+                return gb_error_set(err, GB_ERR_MEMORY, "out of memory");
+        l->settings = s;
+        l->reload = reload_fn;
+        l->signals = -1;
+        if (gb_listeners_open(&l->listeners, s, err) < 0)
                 return -1;
-        rc = open_signals(&l, err);
-        if (rc == 0) {
-                gb_log(GB_LOG_NOTICE, "gbackupd " PACKAGE_VERSION " listens on %s%s%s", s->socket,
-                       *s->listen ? " and " : "", s->listen);
-                gb_notify("READY=1");
-                rc = serve(&l, err);
-                gb_notify("STOPPING=1");
-        }
-        gb_listeners_close(&l.listeners, true);
-        end_workers(&l);
-        if (l.signals >= 0)
-                close(l.signals);
+        rc = run(l, err);
+        gb_listeners_close(&l->listeners, true);
+        end_workers(l);
+        if (l->signals >= 0)
+                close(l->signals);
         return rc;
 }
