@@ -146,7 +146,7 @@ static int same_second(struct gb_chain *c, const struct gb_cursor *from, struct 
         bool htime_was_newest = h->entries.v[c->first - 1].ts == from->last_ts;
 
         c->take_since = is_old_live(c, from) || (since > 0 && htime_was_newest);
-        if (before + since > 1 || (before && c->take_since))
+        if (since > 1 || (before && c->take_since))
                 return gb_error_set(err, GB_ERR_GAP, "slice CHANGELOG.%" PRId64 " was overwritten",
                                     from->last_ts);
         return 0;

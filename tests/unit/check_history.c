@@ -517,6 +517,55 @@ START_TEST(the_slice_of_the_cursor_overwritten_is_a_gap)
 }
 END_TEST
 
+START_TEST(a_restart_that_overwrites_the_slice_of_the_cursor_is_a_gap)
+{
+        struct world *w = new_world();
+
+        records(w, "E");
+        rollover(w);
+        take_cursor(w);
+        close_live(w, true);
+        open_live(w);
+        expect_gap(w, "overwritten");
+        end_world(w);
+}
+END_TEST
+
+START_TEST(slices_overwritten_before_the_cursor_are_none_of_our_business)
+{
+        struct world *w = new_world();
+
+        records(w, "E");
+        rollover(w);
+        records(w, "E");
+        rollover_at(w, w->now);
+        take_cursor(w);
+        records(w, "E");
+        ck_assert_uint_eq(next_window(w, false).fresh, 1);
+        rollover(w);
+        ck_assert_uint_eq(next_window(w, true).fresh, 0);
+        end_world(w);
+}
+END_TEST
+
+START_TEST(a_late_entry_and_another_slice_of_its_name_are_a_gap)
+{
+        struct world *w = new_world();
+
+        take_cursor(w);
+        records(w, "E");
+        w->now += ROLLOVER;
+        close_live(w, true);
+        next_window(w, false);
+        htime_entry(w, "CHANGELOG", w->now);
+        open_live(w);
+        records(w, "E");
+        rollover_at(w, w->now);
+        expect_gap(w, "overwritten");
+        end_world(w);
+}
+END_TEST
+
 START_TEST(two_slices_of_one_name_in_the_window_are_a_gap)
 {
         struct world *w = new_world();
@@ -1091,6 +1140,7 @@ static void add_windows(Suite *s)
         tcase_add_test(t, a_restart_in_the_second_of_the_cursor_is_read);
         tcase_add_test(t, an_empty_and_a_full_slice_of_one_name_are_no_gap);
         tcase_add_test(t, damage_in_htime_before_the_cursor_is_none_of_our_business);
+        tcase_add_test(t, slices_overwritten_before_the_cursor_are_none_of_our_business);
         tcase_add_test(t, a_window_by_time_takes_the_slices_around_it);
         tcase_add_test(t, cursor_text_is_exact_and_damage_is_refused);
         tcase_add_loop_test(t, random_windows_over_a_random_stream_lose_and_repeat_nothing, 0, 20);
@@ -1103,6 +1153,8 @@ static void add_gaps(Suite *s)
 
         tcase_set_timeout(t, 120);
         tcase_add_test(t, the_slice_of_the_cursor_overwritten_is_a_gap);
+        tcase_add_test(t, a_restart_that_overwrites_the_slice_of_the_cursor_is_a_gap);
+        tcase_add_test(t, a_late_entry_and_another_slice_of_its_name_are_a_gap);
         tcase_add_test(t, two_slices_of_one_name_in_the_window_are_a_gap);
         tcase_add_loop_test(t, a_slice_that_is_gone_or_damaged_is_a_gap, 0, 4);
         tcase_add_loop_test(t, bytes_already_read_that_changed_or_went_are_a_gap, 0, 3);

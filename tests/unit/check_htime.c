@@ -200,6 +200,20 @@ START_TEST(only_slices_after_since_and_the_entry_before)
 }
 END_TEST
 
+START_TEST(damage_before_since_is_not_told)
+{
+        struct world w = new_world();
+
+        HTIME(&w, "HTIME.1795395200", "lnonsense", "l1795395225", "l1795395240");
+        ck_assert_int_eq(gb_slices_open(w.dir, 1795395239, &w.s, NULL), 0);
+        ck_assert(!w.s.htime.torn);
+        gb_slices_close(&w.s);
+        ck_assert_int_eq(gb_slices_open(w.dir, 1795395220, &w.s, NULL), 0);
+        ck_assert(w.s.htime.torn);
+        end_world(&w);
+}
+END_TEST
+
 START_TEST(a_clock_set_back_hides_nothing_behind_the_first_entry)
 {
         struct world w = new_world();
@@ -344,6 +358,7 @@ int main(void)
         tcase_add_test(t, a_brick_path_that_contains_the_word_hides_the_small_letters_there);
         tcase_add_test(t, tree_and_htime_are_merged);
         tcase_add_test(t, only_slices_after_since_and_the_entry_before);
+        tcase_add_test(t, damage_before_since_is_not_told);
         tcase_add_test(t, a_clock_set_back_hides_nothing_behind_the_first_entry);
         tcase_add_test(t, a_slice_filed_under_the_neighbouring_day_is_found);
         tcase_add_test(t, older_days_are_not_looked_into);
