@@ -45,7 +45,8 @@ int gb_cmd_register(const struct gb_cli *c, int argc, char **argv)
         int rc;
 
         (void)argc;
-        if (gb_session_name_check(argv[0], &err) < 0 || gb_volume_open(c, argv[1], argv[2], &v, &err) < 0)
+        if (gb_session_name_check(argv[0], &err) < 0 || gb_registry_check_new(argv[0], &err) < 0 ||
+            gb_volume_open(c, argv[1], argv[2], &v, &err) < 0)
                 return gb_fail(&err);
         rc = gb_call_enable(v.nodes[0].control, v.name, &was_on, &err);
         if (rc == 0 && !was_on)

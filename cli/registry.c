@@ -109,6 +109,18 @@ static int make_dirs(const char *dir, struct gb_error *err)
         return 0;
 }
 
+int gb_registry_check_new(const char *session, struct gb_error *err)
+{
+        GB_CLEANUP_FREE char *path = file_of(session);
+
+        if (!path)
+                return no_memory(err);
+        if (access(path, F_OK) == 0)
+                return gb_error_set(err, GB_ERR_SESSION_EXISTS,
+                                    "session \"%s\" exists already; see: gbackup-cli show %s", session, session);
+        return 0;
+}
+
 int gb_registry_put(const struct gb_registered *r, struct gb_error *err)
 {
         GB_CLEANUP_FREE
@@ -122,10 +134,8 @@ int gb_registry_put(const struct gb_registered *r, struct gb_error *err)
                 return no_memory(err);
         if (make_dirs(state_dir(), err) < 0)
                 return -1;
-        if (access(path, F_OK) == 0)
-                return gb_error_set(err, GB_ERR_SESSION_EXISTS,
-                                    "session \"%s\" exists already; see: gbackup-cli show %s", r->session,
-                                    r->session);
+        if (gb_registry_check_new(r->session, err) < 0)
+                return -1;
         j = json_pack("{s:s,s:s,s:s}", "session", r->session, "host", r->host, "volume", r->volume);
         text = j ? json_dumps(j, JSON_INDENT(2)) : NULL;
         json_decref(j);

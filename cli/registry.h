@@ -19,6 +19,7 @@ int gb_session_name_check(const char *name, struct gb_error *err);
 
 int gb_registry_get(const char *session, struct gb_registered *out, struct gb_error *err);
 /* GB_ERR_SESSION_EXISTS if there is one of that name. */
+int gb_registry_check_new(const char *session, struct gb_error *err);
 int gb_registry_put(const struct gb_registered *r, struct gb_error *err);
 int gb_registry_remove(const char *session, struct gb_error *err);
 /* All names, sorted: malloc'd array of malloc'd strings. */
