@@ -21,15 +21,19 @@ struct gb_walk_options {
         size_t after_len;
         bool linkto;         /* regular files may be linkto files: one statx each */
         bool gfids;          /* fill gfid of every entry */
-        const struct gb_entry *roots; /* only these subtrees (path, len used), sorted, disjoint; NULL: all */
+        /* Only these subtrees (path and len are used), sorted, disjoint; NULL: the whole brick.  A root is
+         * listed itself, may be a file, and is passed over where it does not exist. */
+        const struct gb_entry *roots;
         size_t n_roots;
 };
 
 struct gb_walk;
 
-/* `b` is borrowed for the walk's life; options are copied. */
+/* `b` is borrowed for the walk's life; options are copied.  `after` or roots that are no valid paths:
+ * GB_ERR_USAGE; trusted.gfid of the root cannot be read: GB_ERR_BRICK_DOWN. */
 struct gb_walk *gb_walk_open(const struct gb_brick *b, const struct gb_walk_options *o, struct gb_error *err);
-/* 1 and *e (borrowed until the next call); 0 at the end; -1 error; 2: `until` passed, call again. */
+/* 1 and *e (borrowed until the next call); 0 at the end; -1 error, again and again; 2: `until` passed, call
+ * again (each call gets on a little, even when `until` lies in the past). */
 int gb_walk_next(struct gb_walk *w, gb_deadline until, struct gb_entry *e, struct gb_error *err);
 /* Entries seen, including the excluded; entries that vanished while we looked. */
 uint64_t gb_walk_passed(const struct gb_walk *w);

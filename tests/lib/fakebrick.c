@@ -368,66 +368,13 @@ void gb_fake_rename(struct gb_fake *f, const char *old, const char *path)
 
 /* -- the brick itself */
 
+static pid_t suite; /* the process that runs the tests, 0: not told */
+
 static const char *temporary(void)
 {
         const char *dir = getenv("TMPDIR");
 
         return dir && *dir ? dir : "/tmp";
-}
-
-bool gb_fake_available(void)
-{
-        GB_CLEANUP_FREE
-        char *path = format("%s/gbackup-fake-XXXXXX", temporary());
-        int fd = mkstemp(path);
-        bool ok;
-
-        if (fd < 0)
-                return false;
-        ok = fsetxattr(fd, "trusted.gfid", "0123456789abcdef", 16, 0) == 0;
-        close(fd);
-        unlink(path);
-        return ok;
-}
-
-struct gb_fake *gb_fake_new(void)
-{
-        static const char *const dirs[] = {"",
-                                           "/00",
-                                           "/00/00",
-                                           "/changelogs",
-                                           "/indices",
-                                           "/unlink",
-                                           "/landfill",
-                                           "/changelogs/htime",
-                                           "/changelogs/csnap",
-                                           "/indices/xattrop",
-                                           "/indices/dirty"};
-        struct gb_fake *f = calloc(1, sizeof(*f));
-
-        if (!f)
-                die("out of memory");
-        f->slice_fd = -1;
-        f->path = format("%s/gbackup-fake-XXXXXX", temporary());
-        if (!mkdtemp(f->path))
-                die("mkdtemp %s", f->path);
-        f->dir = format("%s/.glusterfs/changelogs", f->path);
-        f->root_fd = open(f->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        if (f->root_fd < 0)
-                die("open %s", f->path);
-        f->volume_id = gb_fake_gfid(f);
-        set_xattr_at(f->root_fd, ".", "trusted.glusterfs.volume-id", f->volume_id.b, 16);
-        set_xattr_at(f->root_fd, ".", "trusted.gfid", GB_GFID_ROOT.b, 16);
-        for (size_t i = 0; i < sizeof(dirs) / sizeof(dirs[0]); i++) {
-                GB_CLEANUP_FREE
-                char *path = format(".glusterfs%s", dirs[i]);
-
-                if (mkdirat(f->root_fd, path, 0700) < 0)
-                        die("mkdir %s", path);
-        }
-        if (symlinkat("../../..", f->root_fd, ".glusterfs/00/00/00000000-0000-0000-0000-000000000001") < 0)
-                die("root handle");
-        return f;
 }
 
 /* Empty a directory of any depth with few descriptors: what is two levels down is moved up one. */
@@ -474,6 +421,81 @@ static void empty_dir(int top)
                         break;
         }
         closedir(d);
+}
+
+/* A failed test ends where it stands and leaves its brick; the suite's bricks bear its process id. */
+static void remove_leftovers(void)
+{
+        GB_CLEANUP_FREE
+        char *prefix = format("gbackup-fake-%ld-", (long)suite);
+        GB_CLEANUP_CLOSEDIR DIR *d = NULL;
+        const struct dirent *de;
+
+        if (getpid() != suite || !(d = opendir(temporary())))
+                return;
+        while ((de = readdir(d))) {
+                if (strncmp(de->d_name, prefix, strlen(prefix)) != 0)
+                        continue;
+                empty_dir(openat(dirfd(d), de->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+                unlinkat(dirfd(d), de->d_name, AT_REMOVEDIR);
+        }
+}
+
+bool gb_fake_available(void)
+{
+        GB_CLEANUP_FREE
+        char *path = format("%s/gbackup-fake-XXXXXX", temporary());
+        int fd = mkstemp(path);
+        bool ok;
+
+        if (fd < 0)
+                return false;
+        if (suite == 0 && atexit(remove_leftovers) == 0)
+                suite = getpid();
+        ok = fsetxattr(fd, "trusted.gfid", "0123456789abcdef", 16, 0) == 0;
+        close(fd);
+        unlink(path);
+        return ok;
+}
+
+struct gb_fake *gb_fake_new(void)
+{
+        static const char *const dirs[] = {"",
+                                           "/00",
+                                           "/00/00",
+                                           "/changelogs",
+                                           "/indices",
+                                           "/unlink",
+                                           "/landfill",
+                                           "/changelogs/htime",
+                                           "/changelogs/csnap",
+                                           "/indices/xattrop",
+                                           "/indices/dirty"};
+        struct gb_fake *f = calloc(1, sizeof(*f));
+
+        if (!f)
+                die("out of memory");
+        f->slice_fd = -1;
+        f->path = format("%s/gbackup-fake-%ld-XXXXXX", temporary(), (long)suite);
+        if (!mkdtemp(f->path))
+                die("mkdtemp %s", f->path);
+        f->dir = format("%s/.glusterfs/changelogs", f->path);
+        f->root_fd = open(f->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (f->root_fd < 0)
+                die("open %s", f->path);
+        f->volume_id = gb_fake_gfid(f);
+        set_xattr_at(f->root_fd, ".", "trusted.glusterfs.volume-id", f->volume_id.b, 16);
+        set_xattr_at(f->root_fd, ".", "trusted.gfid", GB_GFID_ROOT.b, 16);
+        for (size_t i = 0; i < sizeof(dirs) / sizeof(dirs[0]); i++) {
+                GB_CLEANUP_FREE
+                char *path = format(".glusterfs%s", dirs[i]);
+
+                if (mkdirat(f->root_fd, path, 0700) < 0)
+                        die("mkdir %s", path);
+        }
+        if (symlinkat("../../..", f->root_fd, ".glusterfs/00/00/00000000-0000-0000-0000-000000000001") < 0)
+                die("root handle");
+        return f;
 }
 
 void gb_fake_free(struct gb_fake *f)

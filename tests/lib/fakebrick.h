@@ -32,7 +32,8 @@ struct gb_fake {
         uint64_t htime_entries;
 };
 
-/* False: no permission or no trusted.* xattrs here; a suite then exits 77. */
+/* False: no permission or no trusted.* xattrs here; a suite then exits 77.  Call it in main(): when that
+ * process ends, it removes the bricks that failed tests have left behind. */
 bool gb_fake_available(void);
 
 /* An empty brick below $TMPDIR or /tmp: root xattrs, .glusterfs with its usual folders.  No changelog yet. */
