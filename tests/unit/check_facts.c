@@ -43,7 +43,7 @@ static void random_fact(struct sample *s, struct random *r, struct gb_fact *f)
         for (size_t i = 0; i < claims; i++) {
                 struct gb_claim c = {.slot = random_slot(s, r)};
 
-                c.kind = (enum gb_claim_kind)(1 + random_below(r, 4));
+                c.kind = (enum gb_claim_kind)(1 + random_below(r, GB_CLAIM_LINK));
                 EXPECT(gb_vec_push(&f->claims, c) == 0);
         }
         if (f->look == GB_LOOK_NONE || f->look == GB_LOOK_ABSENT)
@@ -355,6 +355,29 @@ START_TEST(reader_refuses_impossible_facts)
 }
 END_TEST
 
+static bool claim_accepted(uint8_t kind)
+{
+        struct gb_buf out;
+
+        begin(&out, GB_SECTION_OBJECTS);
+        gb_buf_put_u8(&out, GB_ITEM_FACT);
+        gb_buf_put_gfid(&out, &GB_GFID_SHARD);
+        gb_buf_put(&out, "\0\0\0\1", 4); /* flags, look, type, one claim */
+        gb_buf_put_u8(&out, kind);
+        gb_buf_put_gfid(&out, &GB_GFID_ROOT);
+        gb_buf_put_bytes(&out, "name", 4);
+        gb_buf_put_varint(&out, 0);
+        return accepted(&out);
+}
+
+START_TEST(reader_knows_the_kinds_of_claims)
+{
+        for (unsigned kind = 0; kind < 256; kind++)
+                ck_assert_int_eq(claim_accepted((uint8_t)kind),
+                                 kind >= GB_CLAIM_LOSS && kind <= GB_CLAIM_LINK);
+}
+END_TEST
+
 START_TEST(reader_refuses_what_stands_in_the_wrong_place)
 {
         struct gb_buf out;
@@ -514,6 +537,7 @@ int main(void)
         tcase_add_loop_test(tc, every_bit_flip_obeys_the_rules_or_fails, 0, 3);
         tcase_add_loop_test(tc, noise_never_crashes_the_reader, 0, 3);
         tcase_add_test(tc, reader_refuses_impossible_facts);
+        tcase_add_test(tc, reader_knows_the_kinds_of_claims);
         tcase_add_test(tc, reader_refuses_what_stands_in_the_wrong_place);
         tcase_add_test(tc, reader_refuses_bad_names);
         tcase_add_test(tc, a_fact_alone_goes_both_ways);
