@@ -92,7 +92,7 @@ static void say_slot(struct text *t, char mark, const struct gb_slot *slot)
 
 static void say_fact(struct text *t, enum gb_section section, const struct gb_fact *f)
 {
-        static const char kinds[] = "?-+>h"; /* LOSS BORN ARRIVE HEAL */
+        static const char kinds[] = "?-+>hl"; /* LOSS BORN ARRIVE HEAL LINK */
         static const char looks[] = ".APp";
         char text[GB_GFID_TEXT];
 
@@ -282,10 +282,11 @@ static void model_entry(struct model *m, const struct gb_record *r)
                 model_event(m, &r->gfid, GB_CLAIM_LOSS, 0, &r->from);
                 model_event(m, &r->gfid, GB_CLAIM_ARRIVE, 0, &r->to);
         } else {
-                model_event(m, &r->gfid, r->fop == GB_FOP_MKNOD && !special ? GB_CLAIM_HEAL
-                            : r->fop == GB_FOP_LINK            ? GB_CLAIM_LINK
-                                                               : GB_CLAIM_BORN,
-                            flags, &r->from);
+                unsigned kind = r->fop == GB_FOP_LINK                ? GB_CLAIM_LINK
+                                : r->fop == GB_FOP_MKNOD && !special ? GB_CLAIM_HEAL
+                                                                     : GB_CLAIM_BORN;
+
+                model_event(m, &r->gfid, kind, flags, &r->from);
         }
 }
 
@@ -415,13 +416,28 @@ static char *model_of_live(void)
         return text;
 }
 
+/* Compare texts, and show the first line that differs: they are too long for libcheck. */
+static void expect_text(const char *got, const char *want)
+{
+        while (*got && *want) {
+                size_t g = strcspn(got, "\n"), w = strcspn(want, "\n");
+
+                if (g != w || memcmp(got, want, g) != 0)
+                        break;
+                got += g + 1;
+                want += w + 1;
+        }
+        ck_assert_msg(!*got && !*want, "wanted %.*s\n   got %.*s", (int)strcspn(want, "\n"), want,
+                      (int)strcspn(got, "\n"), got);
+}
+
 static void expect_model(const struct settings *set)
 {
         struct stream s;
         char *want = model_of_live();
 
         pull(set, &s);
-        ck_assert_str_eq(s.facts.s, want);
+        expect_text(s.facts.s, want);
         free(want);
         stream_fini(&s);
 }
@@ -593,7 +609,7 @@ START_TEST(sample_of_all_fops_in_full)
         ck_assert_ptr_nonnull(strstr(s.facts.s, "1 2b4b52aa-849a-454a-b55c-ae97daaa428c"));
         ck_assert_ptr_nonnull(strstr(s.facts.s, "2 c0848653-bacf-4daf-9d2f-de84dfce348e DMXg .. "
                                                 "+2b4b52aa-849a-454a-b55c-ae97daaa428c/file1 "
-                                                "+2b4b52aa-849a-454a-b55c-ae97daaa428c/hard1 "
+                                                "l2b4b52aa-849a-454a-b55c-ae97daaa428c/hard1 "
                                                 ">2b4b52aa-849a-454a-b55c-ae97daaa428c/file2\n"));
         ck_assert_ptr_nonnull(strstr(s.facts.s, "1 749d7cc9-2613-465f-bfac-7a7f580e545f dg .. "
                                                 "+00000000-0000-0000-0000-000000000001/dir3\n"));
@@ -878,7 +894,7 @@ START_TEST(looks_give_the_same_whatever_memory_buffer_and_time)
         ck_assert_uint_eq(want.n_dirs, 300);
         for (unsigned i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
                 pull(&others[i], &s);
-                ck_assert_str_eq(s.facts.s, want.facts.s);
+                expect_text(s.facts.s, want.facts.s);
                 ck_assert_uint_ge(s.n_dirs, want.n_dirs);
                 ck_assert(others[i].chunk == CHUNK || s.calls > 50);
                 stream_fini(&s);

@@ -527,11 +527,13 @@ START_TEST(renamed_directory_is_found_where_it_went)
 }
 END_TEST
 
-/* Its descriptor was given up, what is remembered of the way to it is wrong. */
+/* Its descriptor was given up, what is remembered of the way to it is wrong: another directory stands
+ * there now, or a symlink that leads to where it went. */
 START_TEST(stale_chain_is_read_afresh)
 {
         gb_gfid f, sub;
-        char path[64];
+        char path[GB_PATH_MAX + 1];
+        size_t len;
         struct rlimit few = {64, 64};
 
         ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &few), 0);
@@ -544,7 +546,7 @@ START_TEST(stale_chain_is_read_afresh)
         for (unsigned i = 0; i < 100; i++) { /* push every descriptor out */
                 gb_gfid other;
 
-                snprintf(path, sizeof(path), "o%u", i);
+                snprintf(path, 64, "o%u", i);
                 gb_fake_mkdir(fake, path, NULL);
                 strcat(path, "/f");
                 other = gb_fake_create(fake, path, NULL);
@@ -552,11 +554,17 @@ START_TEST(stale_chain_is_read_afresh)
                 ck_assert_int_eq(fact.look, GB_LOOK_PRESENT);
         }
         gb_fake_rename(fake, "d", "moved");
-        gb_fake_mkdir(fake, "d", NULL);
-        gb_fake_mkdir(fake, "d/sub", NULL);
+        if (_i) {
+                gb_fake_symlink(fake, "moved", "d", NULL);
+        } else {
+                gb_fake_mkdir(fake, "d", NULL);
+                gb_fake_mkdir(fake, "d/sub", NULL);
+        }
         look(&f);
         ck_assert_int_eq(fact.look, GB_LOOK_PRESENT);
         ck_assert(has(&sub, "f"));
+        ck_assert_int_eq(gb_resolver_dir_path(resolver, &sub, path, &len, NULL), 1);
+        ck_assert_str_eq(path, "moved/sub");
 }
 END_TEST
 
@@ -727,7 +735,7 @@ int main(void)
         tcase_add_test(tc, loop_of_handles_ends);
         tcase_add_test(tc, removed_directory_is_absent_even_if_it_was_known);
         tcase_add_test(tc, renamed_directory_is_found_where_it_went);
-        tcase_add_test(tc, stale_chain_is_read_afresh);
+        tcase_add_loop_test(tc, stale_chain_is_read_afresh, 0, 2);
         tcase_add_test(tc, directory_made_again_is_seen_through);
         tcase_add_test(tc, shard_tells_its_base_file);
         tcase_add_test(tc, shard_names_are_parsed_strictly);
