@@ -405,8 +405,10 @@ int gb_gluster_topology(const struct gb_gluster *g, const char *volume, struct g
         struct info_arg arg = {volume, v};
 
         *v = (struct gb_volinfo){.name = NULL};
-        if (check_volume(volume, err) < 0 || run(g, info, "volume info", take_info, &arg, err) < 0)
+        if (check_volume(volume, err) < 0)
                 return -1;
+        if (run(g, info, "volume info", take_info, &arg, err) < 0)
+                return gb_error_prefix(err, "volume %s", volume);
         if (v->started && run(g, status, "volume status", take_status, v, err) < 0)
                 goto fail;
         if (run(g, pool, "pool list", take_pool, v, err) < 0)

@@ -54,7 +54,7 @@ static int open_file(struct gb_output *o, struct gb_error *err)
         if (!o->dir)
                 return gb_error_set(err, GB_ERR_MEMORY, "out of memory");
         if (stat(o->path, &st) == 0 && !S_ISREG(st.st_mode))
-                return gb_error_set(err, GB_ERR_USAGE,
+                return gb_error_set(err, GB_ERR_SYSTEM,
                                     "%s: not a regular file; name a file to write the list to", o->path);
         o->fd = open(o->dir, O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600);
         if (o->fd >= 0)

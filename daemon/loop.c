@@ -153,7 +153,8 @@ static bool welcome(const struct loop *l, const struct gb_listener *from, int fd
                        l->settings->max_workers);
                 return false;
         }
-        if (count_of(l, peer) >= l->settings->max_workers_per_address) {
+        /* On the local socket only root gets this far, and its CLI opens two connections for each brick. */
+        if (peer->key[0] == 'a' && count_of(l, peer) >= l->settings->max_workers_per_address) {
                 gb_log(GB_LOG_WARNING, "refused %s: max_workers_per_address = %u are busy", peer->text,
                        l->settings->max_workers_per_address);
                 return false;
