@@ -54,6 +54,7 @@ ok() {
 gb_die() {
         echo "FAIL $GB_TESTNAME: testbed: $1"
         gb_failed=$((gb_failed + 1))
+        gb_agent_pid= # whatever it says now is a consequence
         exit 1
 }
 requires() {
@@ -111,6 +112,7 @@ fails() {
         for arg; do
                 case $arg in --out-file=?*) file=${arg#--out-file=} ;; esac
         done
+        [ ! -d "$file" ] || file=''
         if [ -n "$file" ] && [ -d "$(dirname "$file")" ]; then
                 rm -rf "$T/outdir.before"
                 echo "the list of last time" >"$file" 2>/dev/null
@@ -155,7 +157,7 @@ listed() {
         same "$T/got.list" "$T/want.list" "$what"
 }
 # in_list FILE PATTERN: true when a line, as lists.py tells it, is PATTERN as a whole.
-in_list() { python3 "$LISTS" "$1" --all 2>/dev/null | grep -qxe "$2"; }
+in_list() { python3 "$LISTS" "$1" --all 2>/dev/null | piped -xe "$2"; }
 
 # hostile_names DIR: files, folders, links of every kind, by names made to break a list.
 hostile_names() { python3 "$GB_HERE/hostile.py" "$1"; }

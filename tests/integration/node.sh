@@ -14,7 +14,7 @@
 #                   HOST       a node of every volume     M           where the last volume is mounted
 #
 # The words:  start_node, make_volume NAME TYPE [OPTION VALUE]..., mount_volume NAME, brick_path NAME N,
-#             kill_brick NAME N, restart_brick NAME N, wait_rollover NAME, start_gbackupd, stop_gbackupd
+#             kill_brick NAME N, restart_brick NAME N, wait_rollover NAME, settle NAME, start_gbackupd, stop_gbackupd
 # The sourcing script defines `problem WHY`, for what is wrong but not fatal.
 
 set -u -o pipefail
@@ -85,6 +85,9 @@ gb_die() {
         echo "$GB_TESTNAME: $1" >&2
         exit 1
 }
+
+# grep -q for the end of a pipe: reads all of it, so that the writer never fails with EPIPE (pipefail).
+piped() { grep "$@" >/dev/null; }
 
 # wait_for SECONDS COMMAND...: true as soon as the command is.
 wait_for() {
@@ -197,7 +200,7 @@ brick_runs() {
 brick_is_up() {
         brick_runs "$1" "$2" &&
                 gluster --mode=script volume status "$1" "$HOST:$(brick_path "$1" "$2")" detail 2>/dev/null |
-                grep -q '^Online *: Y'
+                piped '^Online *: Y'
 }
 gb_process_gone() { ! kill -0 "$1" 2>/dev/null; }
 
@@ -242,7 +245,12 @@ mount_volume() {
 changelogs() { echo "$(brick_path "$1" "$2")/.glusterfs/changelogs"; }
 current_htime() { getfattr --only-values -n trusted.glusterfs.current_htime "$(changelogs "$1" "$2")/htime" 2>/dev/null; }
 htime_entries() { tr -dc '\0' <"$(changelogs "$1" "$2")/htime/$(current_htime "$1" "$2")" | wc -c; }
-# Every slice open now is closed when this returns.
+# Every slice open now is closed when this returns.  A run lists again what the slice open at its cursor and
+# the one before say of content; after two rollovers without work there is nothing to list again: settle.
+settle() {
+        wait_rollover "$1"
+        wait_rollover "$1"
+}
 wait_rollover() {
         local i before=()
         for ((i = 0; ; i++)); do

@@ -15,7 +15,7 @@ ln "$M/d/two" "$M/d/names"
 it "register switches changelog on and prints nothing on stdout"
 run_cli 0 register j "$HOST" v
 is "$(wc -c <"$OUT")" 0 "bytes on stdout"
-gluster --mode=script volume get v changelog.changelog 2>&1 | grep -q ' on' || problem "changelog is off"
+gluster --mode=script volume get v changelog.changelog 2>&1 | piped ' on' || problem "changelog is off"
 run_cli 0 register c "$HOST" v
 run_cli 0 register p "$HOST" v
 
@@ -30,6 +30,8 @@ run_cli 0 c --format=changes --out-file="$T/c.changes"
 run_cli 0 p -0 --out-file="$T/p.list" && same "$T/p.list" "$T/want" "list"
 
 it "nothing changed: an empty list, complete"
+settle v
+run_cli 0 j --out-file="$T/settled.list"
 run_cli 0 j --format=jsonl --out-file="$T/j.jsonl" && listed "$T/j.jsonl" "list" </dev/null
 is "$(head -n 1 "$T/j.jsonl" | python3 -c 'import json, sys; print(json.load(sys.stdin)["kind"])')" incremental "kind"
 
@@ -51,7 +53,6 @@ work() {
         mv "$M/old dir" "$M/new dir"
         mv "$M/over" "$M/target"
         echo brief >"$M/brief" && rm "$M/brief"
-        mv "$M/keep" "$M/there" && mv "$M/there" "$M/keep"
         ln "$M/linked" "$M/d/link"
         echo y >>"$M/d/two"
         ln -s nowhere "$M/sym"
@@ -108,12 +109,25 @@ write
 END
 same "$T/p.files" "$T/want.list" "list"
 
-it "hard links: a new name is NEW, a lost one DELETE, a write MODIFY at all of them"
-run_cli 0 j --out-file="$T/skip.list"
-ln "$M/linked" "$M/third"
+# fresh: nothing but what comes now is in the next list.
+fresh() {
+        settle v
+        run_cli 0 j -0 --out-file="$T/settled.list"
+}
+
+it "there and back: no line but maybe a DELETE of the name in between"
+fresh
+mv "$M/keep" "$M/there" && mv "$M/there" "$M/keep"
+mv "$M/d/sub" "$M/sub there" && mv "$M/sub there" "$M/d/sub"
+run_cli 0 j --format=jsonl --out-file="$T/j.jsonl"
+is "$(python3 "$LISTS" "$T/j.jsonl" | grep -vxE 'DELETE (there|sub%20there)')" "" "other lines"
+
+it "hard links: a new name is NEW, a lost one DELETE, a moved one RENAME, a write MODIFY at all of them"
+fresh
 echo z >>"$M/linked"
-rm "$M/d/names"
 mv "$M/d/link" "$M/d/fourth"
+rm "$M/d/names"
+ln "$M/write" "$M/third"
 run_cli 0 j --format=jsonl --out-file="$T/j.jsonl" && listed "$T/j.jsonl" "list" <<'END'
 RENAME d/link d/fourth
 MODIFY d/fourth
@@ -131,6 +145,7 @@ for line in "MODIFY d/sub" "MODIFY newdir"; do
 done
 
 it "names made to break a list, in an incremental one"
+fresh
 mkdir "$M/hostile"
 python3 "$GB_HERE/hostile.py" "$M/hostile"
 run_cli 0 j --format=jsonl --out-file="$T/j.jsonl"
@@ -144,6 +159,7 @@ names = sys.stdin.buffer.read().split(b"\0")[:-1]
 print("\n".join(sorted("NEW " + lists.escape(n.rstrip(b"/") if n == b"hostile/" else n) for n in names)))
 ' "$GB_HERE/../replay" | sort >"$T/want.names"
 same "$T/got.names" "$T/want.names" "list"
+fresh
 rm -rf "$M/hostile"
 run_cli 0 j --format=jsonl --out-file="$T/j.jsonl"
 ok "list" python3 "$LISTS" "$T/j.jsonl"
@@ -151,11 +167,12 @@ python3 "$LISTS" "$T/j.jsonl" | sort | sed 's/^DELETE /NEW /' >"$T/got.names"
 same "$T/got.names" "$T/want.names" "deletes"
 
 it "an abort forgets the run: the next one lists it again"
-run_cli 0 j --out-file="$T/skip.list"
+fresh
 echo 1 >"$M/prepared"
 run_cli 0 prepare j --format=jsonl --out-file="$T/one.jsonl" && listed "$T/one.jsonl" "prepared list" <<<"NEW prepared"
 run_cli 0 abort j
 echo 2 >"$M/prepared-2"
+settle v
 run_cli 0 prepare j --format=jsonl --out-file="$T/two.jsonl" && listed "$T/two.jsonl" "list after abort" <<'END'
 NEW prepared
 NEW prepared-2
@@ -167,6 +184,7 @@ run_cli 0 j --format=jsonl --out-file="$T/j.jsonl" && listed "$T/j.jsonl" "list 
 
 it "a prepared list survives a killed gbackupd"
 echo 3 >"$M/prepared-3"
+settle v
 run_cli 0 prepare j --format=jsonl --out-file="$T/one.jsonl" && listed "$T/one.jsonl" "prepared list" <<<"NEW prepared-3"
 kill -KILL "$gb_agent_pid"
 wait "$gb_agent_pid" 2>/dev/null
