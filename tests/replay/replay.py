@@ -128,7 +128,7 @@ class Seed:
         shutil.rmtree(os.fsencode(to), ignore_errors=True)
         os.makedirs(to)
         for name in os.listdir(self.folder):
-            if name != "mirror":
+            if os.path.isfile(os.path.join(self.folder, name)):
                 shutil.copy(os.path.join(self.folder, name), to)
         shutil.rmtree(os.fsencode(self.folder))
         return to
