@@ -92,14 +92,14 @@ static int gather(struct gb_fold *f, struct gb_error *err)
 /* What was found at one path, before it is judged. */
 struct verdict {
         struct gb_op del, ren, add, mod;
-        bool has_del, has_ren, has_new, has_mod, mod_too, present;
+        bool has_del, has_ren, has_new, has_mod, mod_too, present, left;
         gb_gfid t1_parent;
         bool t1_dir;
 };
 
 static bool is_t1(const struct gb_op *op)
 {
-        return op->kind != GB_OP_DELETE;
+        return op->kind != GB_OP_DELETE && op->kind != GB_OP_LEFT;
 }
 
 static void unite(struct gb_op *into, bool *has, const struct gb_op *op)
@@ -115,8 +115,9 @@ static void unite(struct gb_op *into, bool *has, const struct gb_op *op)
                 into->type = op->type;
 }
 
-static void look_at_t1(struct verdict *v, const struct gb_op *op)
+static void look_around(struct verdict *v, const struct gb_op *op)
 {
+        v->left = v->left || op->kind == GB_OP_LEFT;
         if (!is_t1(op) || op->expanded)
                 return;
         v->present = true;
@@ -130,7 +131,7 @@ static void consider_delete(struct verdict *v, const struct gb_op *op)
         bool same_slot = v->present && gb_gfid_eq(&op->parent, &v->t1_parent);
         bool same_sort = !op->type || v->t1_dir == (op->type == 'd');
 
-        if (same_slot && same_sort)
+        if ((same_slot && same_sort) || (v->left && !op->type))
                 return;
         unite(&v->del, &v->has_del, op);
 }
@@ -196,7 +197,7 @@ static int judge(struct gb_fold *f, struct gb_error *err)
                         if (!gb_op_decode(f->bytes.v + start, f->ends.v[i] - start, &op))
                                 return gb_error_set(err, GB_ERR_CORRUPT, "a sorted record came back broken");
                         if (pass == 0) {
-                                look_at_t1(&v, &op);
+                                look_around(&v, &op);
                                 continue;
                         }
                         if (op.kind == GB_OP_DELETE)
@@ -205,7 +206,7 @@ static int judge(struct gb_fold *f, struct gb_error *err)
                                 unite(&v.ren, &v.has_ren, &op);
                         else if (op.kind == GB_OP_NEW)
                                 unite(&v.add, &v.has_new, &op);
-                        else if (op.kind != GB_OP_PRESENT)
+                        else if (op.kind != GB_OP_PRESENT && op.kind != GB_OP_LEFT)
                                 take_modify(&v, &op);
                 }
         }

@@ -46,7 +46,7 @@ bool gb_op_decode(const uint8_t *rec, size_t len, struct gb_op *op)
         if (!gb_get_raw(&in, op->len, &p) || !gb_get_u8(&in, &nul) || !gb_get_u8(&in, &kind) ||
             !gb_get_u8(&in, &type) || !gb_get_u8(&in, &bits) || !gb_get_gfid(&in, &op->parent))
                 return false;
-        if (kind > GB_OP_MODIFY_TOO)
+        if (kind > GB_OP_LEFT)
                 return false;
         op->kind = (enum gb_op_kind)kind;
         op->type = (char)type;

@@ -23,7 +23,8 @@ enum gb_op_kind {
         GB_OP_RENAME = 2,
         GB_OP_NEW = 3,
         GB_OP_MODIFY = 4,
-        GB_OP_MODIFY_TOO = 5 /* MODIFY that NEW does not swallow; printed as MODIFY */
+        GB_OP_MODIFY_TOO = 5, /* MODIFY that NEW does not swallow; printed as MODIFY */
+        GB_OP_LEFT = 6        /* never printed: what was here at T0 is known, it was renamed */
 };
 
 struct gb_op {
@@ -53,7 +54,8 @@ uint64_t gb_op_prefix(const uint8_t *rec, size_t len, void *arg);
  *   - DELETE is dropped when a T1 op of the same slot (same parent) stands beside it, unless one of the
  *     two is a directory and the other is not: then both stay, DELETE first;
  *   - a DELETE of another parent's slot stays: the directory that held it went elsewhere;
- *   - PRESENT and lone leftovers vanish; `expanded` NEW is dropped beside any other T1 op.
+ *   - a DELETE on suspicion (no type: something may have been overwritten here) is dropped beside LEFT;
+ *   - PRESENT, LEFT and lone leftovers vanish; `expanded` NEW is dropped beside any other T1 op.
  */
 struct gb_fold;
 struct gb_fold *gb_fold_new(struct gb_sorter *sorted, struct gb_error *err); /* borrowed, finished */

@@ -316,6 +316,16 @@ static int emit_delete(struct gb_reduce *r, const struct gb_group *g, const stru
         return r->ops->emit(r->ops->arg, &op, err);
 }
 
+/* Beside a RENAME: its old name is no name to suspect a victim at. */
+static int emit_left(struct gb_reduce *r, const struct gb_slot *lost, const struct gb_op *rename,
+                     struct gb_error *err)
+{
+        struct gb_op op = {.kind = GB_OP_LEFT, .path = rename->old, .len = rename->old_len};
+
+        op.parent = lost->parent;
+        return r->ops->emit(r->ops->arg, &op, err);
+}
+
 /* The same bytes at T0 and T1 in different directories (the old one moved away, a new one took its
  * place) cannot be said as a rename that a path-based consumer understands: drop and copy. */
 static int emit_rename(struct gb_reduce *r, const struct gb_group *g, const struct gb_slot *lost,
@@ -339,7 +349,9 @@ static int emit_rename(struct gb_reduce *r, const struct gb_group *g, const stru
         op.old_len = GB_PATH_MAX - old_at;
         op.path = path + at;
         op.len = GB_PATH_MAX - at;
-        return r->ops->emit(r->ops->arg, &op, err);
+        if (r->ops->emit(r->ops->arg, &op, err) < 0)
+                return -1;
+        return emit_left(r, lost, &op, err);
 }
 
 /* ---- concluding a group ---- */

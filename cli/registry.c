@@ -111,13 +111,15 @@ static int make_dirs(const char *dir, struct gb_error *err)
 
 int gb_registry_check_new(const char *session, struct gb_error *err)
 {
-        GB_CLEANUP_FREE char *path = file_of(session);
+        GB_CLEANUP_FREE
+        char *path = file_of(session);
 
         if (!path)
                 return no_memory(err);
         if (access(path, F_OK) == 0)
                 return gb_error_set(err, GB_ERR_SESSION_EXISTS,
-                                    "session \"%s\" exists already; see: gbackup-cli show %s", session, session);
+                                    "session \"%s\" exists already; see: gbackup-cli show %s", session,
+                                    session);
         return 0;
 }
 
