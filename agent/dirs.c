@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/resource.h>
+#include <sys/xattr.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -25,7 +26,7 @@
 
 /* Open descriptors: a quarter of what the process may have, within these. */
 #define OPEN_LEAST 32u
-#define OPEN_MOST  1024u
+#define OPEN_MOST  4096u
 /* Directories remembered (about 100 bytes each) and the bytes of their names. */
 #define NODES_MAX ((size_t)1 << 17)
 #define NAMES_MAX ((size_t)16 << 20)
@@ -337,8 +338,9 @@ static int open_step(const struct gb_dirs *d, int parent, const struct step *s, 
 {
         char text[GB_GFID_TEXT];
         gb_gfid found;
+        ssize_t n;
         GB_CLEANUP_CLOSE
-        int fd = openat(parent, s->name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        int fd = openat(parent, s->name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 
         if (fd < 0) {
                 if (errno == ENOENT || errno == ENOTDIR || errno == ELOOP || errno == ESTALE)
@@ -346,13 +348,11 @@ static int open_step(const struct gb_dirs *d, int parent, const struct step *s, 
                 return gb_error_sys(err, GB_ERR_SYSTEM, "%s: open directory %s", d->brick->path,
                                     gb_gfid_format(&s->gfid, text));
         }
-        if (gb_get_gfid_at(fd, ".", &found) < 0) {
-                if (errno == ENODATA || errno == ENOENT || errno == ESTALE)
-                        return 0;
+        n = fgetxattr(fd, "trusted.gfid", found.b, sizeof(found.b));
+        if (n < 0 && errno != ENODATA && errno != ERANGE && errno != ENOENT && errno != ESTALE)
                 return gb_error_sys(err, GB_ERR_SYSTEM, "%s: read gfid of directory %s", d->brick->path,
                                     gb_gfid_format(&s->gfid, text));
-        }
-        if (!gb_gfid_eq(&found, &s->gfid))
+        if (n != (ssize_t)sizeof(found.b) || !gb_gfid_eq(&found, &s->gfid))
                 return 0;
         *out = gb_steal_fd(&fd);
         return 1;

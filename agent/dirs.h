@@ -28,7 +28,7 @@ struct gb_dir {
         struct gb_slot slot; /* empty for the root */
         bool internal;       /* it, or a directory above it, is GlusterFS's own */
         bool fresh;          /* gb_dirs_open(): opened by this very call */
-        int fd;              /* gb_dirs_open(): O_PATH, borrowed until the next call; else -1 */
+        int fd;              /* gb_dirs_open(): read only, borrowed until the next call; else -1 */
 };
 
 /* 1, 0 no such directory here, -1.  A rename takes a directory's handle away for a moment: unless

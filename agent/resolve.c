@@ -4,7 +4,7 @@
  * A non-directory's handle is one more hard link, so its st_nlink says how many names there are:
  * names are gathered, each verified by inode number, until that many are known.  The common file has
  * one name in a directory that is open already: lstat of the handle, list and read of one xattr,
- * lstat of the name.
+ * lstat of the name; the xattrs are spared if the window's records tell the name.
  *
  * xattrs are read through /proc/self/fd/<.glusterfs>/aa/bb/<gfid>, because there is no lgetxattrat.
  */
@@ -203,8 +203,8 @@ static bool known(const struct gb_fact *f, size_t n, const struct gb_slot *slot)
 }
 
 /* Does the object have this name?  1, 0, -1.  A directory that was open before may have been replaced
- * since by another of the same gfid (heals do that): such a no is asked twice. */
-static int verify(struct gb_resolver *r, const struct object *o, const struct gb_slot *slot,
+ * since by another of the same gfid (heals do that): such a no is asked twice, if `sure` is wanted. */
+static int verify(struct gb_resolver *r, const struct object *o, const struct gb_slot *slot, bool sure,
                   struct gb_error *err)
 {
         char name[GB_NAME_MAX + 1];
@@ -225,7 +225,7 @@ static int verify(struct gb_resolver *r, const struct object *o, const struct gb
                         return gb_error_sys(err, GB_ERR_SYSTEM, "%s: look at a name of %s", r->brick->path,
                                             o->handle);
                 }
-                if (d.fresh || gb_gfid_eq(&slot->parent, &GB_GFID_ROOT))
+                if (d.fresh || !sure || gb_gfid_eq(&slot->parent, &GB_GFID_ROOT))
                         return 0;
                 gb_dirs_forget(r->dirs, &slot->parent);
         }
@@ -237,16 +237,35 @@ static int try_name(struct gb_resolver *r, struct object *o, const struct gb_slo
 
         if (known(o->fact, o->fact->names.n, slot))
                 return 0;
-        rc = verify(r, o, slot, err);
+        rc = verify(r, o, slot, true, err);
         return rc <= 0 ? rc : add_name(r, o->fact, slot, err);
 }
 
-/* ---- the three sources of names ---- */
+/* ---- the sources of names ---- */
+
+/* Where the window's last new name was, the object most likely is: found there with one look, a file of
+ * one name needs no xattr at all. */
+static int name_by_last_hint(struct gb_resolver *r, struct object *o, struct gb_error *err)
+{
+        size_t i = o->fact->claims.n;
+        int rc;
+
+        while (i > 0 && o->fact->claims.v[i - 1].kind == GB_CLAIM_LOSS)
+                i--;
+        if (i == 0)
+                return 0;
+        rc = verify(r, o, &o->fact->claims.v[i - 1].slot, false, err);
+        return rc <= 0 ? rc : add_name(r, o->fact, &o->fact->claims.v[i - 1].slot, err);
+}
 
 static int list_xattrs(struct gb_resolver *r, const struct object *o, struct gb_error *err)
 {
-        ssize_t n = llistxattr(o->path, r->xattrs, sizeof(r->xattrs));
+        ssize_t n;
 
+        r->xattrs_len = 0;
+        if (o->fact->names.n >= o->wanted)
+                return 0;
+        n = llistxattr(o->path, r->xattrs, sizeof(r->xattrs));
         r->xattrs_len = n > 0 ? (size_t)n : 0;
         if (n >= 0 || not_there(errno) || errno == ERANGE || errno == E2BIG)
                 return 0; /* too many to list: as good as none */
@@ -409,8 +428,9 @@ static int look_at_file(struct gb_resolver *r, struct object *o, gb_gfid *shard_
         if (linkto || o->st.st_nlink < 2) /* the handle alone is left */
                 return 0;
         o->wanted = o->st.st_nlink - 1;
-        if (list_xattrs(r, o, err) < 0 || names_by_gfid2path(r, o, err) < 0 ||
-            names_by_pgfid(r, o, err) < 0 || names_by_hints(r, o, err) < 0)
+        if (name_by_last_hint(r, o, err) < 0 || list_xattrs(r, o, err) < 0 ||
+            names_by_gfid2path(r, o, err) < 0 || names_by_pgfid(r, o, err) < 0 ||
+            names_by_hints(r, o, err) < 0)
                 return -1;
         f->type = gb_entry_type(o->st.st_mode);
         f->look = f->names.n < o->wanted ? GB_LOOK_PARTIAL : GB_LOOK_PRESENT;

@@ -895,7 +895,7 @@ START_TEST(looks_give_the_same_whatever_memory_buffer_and_time)
         for (unsigned i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
                 pull(&others[i], &s);
                 expect_text(s.facts.s, want.facts.s);
-                ck_assert_uint_ge(s.n_dirs, want.n_dirs);
+                ck_assert(others[i].memory == 1 ? s.n_dirs > want.n_dirs : s.n_dirs == want.n_dirs);
                 ck_assert(others[i].chunk == CHUNK || s.calls > 50);
                 stream_fini(&s);
         }

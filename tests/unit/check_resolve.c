@@ -246,6 +246,30 @@ START_TEST(hints_stand_in_for_missing_xattrs_and_are_verified)
 }
 END_TEST
 
+START_TEST(last_new_name_of_the_window_is_tried_first_and_verified)
+{
+        gb_gfid d = gb_fake_mkdir(fake, "d", NULL), f = gb_fake_create(fake, "d/f", NULL);
+
+        gb_fake_create(fake, "d/other", NULL);
+        gb_fact_reset(&fact);
+        fact.gfid = f;
+        hint(&d, "other");
+        fact.claims.v[0].kind = GB_CLAIM_ARRIVE;
+        look_again();
+        ck_assert_int_eq(fact.look, GB_LOOK_PRESENT);
+        ck_assert_uint_eq(fact.names.n, 1);
+        ck_assert(has(&d, "f"));
+        drop_gfid2path("d/f");
+        hint(&d, "f");
+        fact.claims.v[1].kind = GB_CLAIM_ARRIVE;
+        gb_fake_link(fake, "d/f", "d/g");
+        look_again();
+        ck_assert_int_eq(fact.look, GB_LOOK_PRESENT);
+        ck_assert_uint_eq(fact.names.n, 2);
+        ck_assert(has(&d, "f") && has(&d, "g"));
+}
+END_TEST
+
 START_TEST(pgfid_leads_to_names_no_other_xattr_tells)
 {
         gb_gfid d = gb_fake_mkdir(fake, "d", NULL), f = gb_fake_create(fake, "d/f", NULL);
@@ -720,6 +744,7 @@ int main(void)
         tcase_add_test(tc, xattr_that_is_no_slot_is_ignored);
         tcase_add_test(tc, without_xattrs_the_object_is_partial);
         tcase_add_test(tc, hints_stand_in_for_missing_xattrs_and_are_verified);
+        tcase_add_test(tc, last_new_name_of_the_window_is_tried_first_and_verified);
         tcase_add_test(tc, pgfid_leads_to_names_no_other_xattr_tells);
         tcase_add_test(tc, linkto_file_is_absent);
         tcase_add_test(tc, sticky_file_without_linkto_is_a_users);
