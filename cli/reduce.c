@@ -387,6 +387,14 @@ static bool is_dir(const struct gb_group *g)
 
 /* First events that prove a slot empty at T0. */
 #define FRESH_KINDS (1u << GB_CLAIM_BORN | 1u << GB_CLAIM_LINK)
+/* First events after which the object has the name and before which it had not.  A brick that saw LOSS
+ * first then contradicts: it may have dropped a mere linkto file, or have got the object by migration. */
+#define CAME_KINDS (FRESH_KINDS | 1u << GB_CLAIM_ARRIVE)
+
+static bool kind_of(const struct gb_touched *t, enum gb_claim_kind kind)
+{
+        return t->kinds & (1u << kind);
+}
 
 static int judge_t0(struct gb_reduce *r, struct gb_group *g, struct gb_error *err)
 {
@@ -396,8 +404,10 @@ static int judge_t0(struct gb_reduce *r, struct gb_group *g, struct gb_error *er
                 struct gb_touched *t = &g->touched.v[i];
 
                 t->t0 = GB_T0_NO;
-                if (t->kinds & (1u << GB_CLAIM_LOSS))
-                        t->t0 = !dir && (t->kinds & FRESH_KINDS) ? GB_T0_MAYBE : GB_T0_YES;
+                /* A brick tells one first event of a slot.  LOSS beside another one is the UNLINK of a
+                 * linkto file, or the file came to another set or back from a heal in between. */
+                if (kind_of(t, GB_CLAIM_LOSS))
+                        t->t0 = dir || t->kinds == (1u << GB_CLAIM_LOSS) ? GB_T0_YES : GB_T0_MAYBE;
                 t->held = gb_group_has_name(g, &t->slot);
         }
         return apply_boundary(r, g, dir, err);
@@ -431,8 +441,7 @@ static int emit_renames(struct gb_reduce *r, struct gb_group *g, bool dir, struc
                 if (!lost(&g->touched.v[from]))
                         continue;
                 while (to < g->touched.n &&
-                       !(gained(&g->touched.v[to]) &&
-                         (g->touched.v[to].kinds & (FRESH_KINDS | 1u << GB_CLAIM_ARRIVE))))
+                       !(gained(&g->touched.v[to]) && (g->touched.v[to].kinds & CAME_KINDS)))
                         to++;
                 if (to == g->touched.n)
                         return 0;
@@ -641,11 +650,6 @@ static int flush_batch(struct gb_reduce *r, struct gb_error *err)
 }
 
 /* ---- directories ---- */
-
-static bool kind_of(const struct gb_touched *t, enum gb_claim_kind kind)
-{
-        return t->kinds & (1u << kind);
-}
 
 /* Where a directory with events stood at T0. */
 static int place_then(struct gb_reduce *r, const struct gb_group *g, struct gb_error *err)

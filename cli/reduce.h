@@ -9,8 +9,8 @@
  *
  *   T0 names  slots whose first event, on the bricks that saw it, was LOSS.
  *             BORN or ARRIVE first: not a T0 name.  HEAL first: proves nothing.
- *             LOSS here and BORN there (a file that migrated inside the window), or an object of the
- *             boundary set: MAYBE.
+ *             LOSS here and another first event there (a linkto file was removed, a file migrated
+ *             inside the window): MAYBE.
  *   T1 names  what the look says.  Asked first where the fact came from; a gfid not found there is
  *             asked for on every other replica set before it counts as gone.
  *   lost      T0 names that are not T1 names        gained   touched slots that are T1 names, not T0's
