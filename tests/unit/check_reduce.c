@@ -1,0 +1,585 @@
+/* links: base cli */
+/*
+ * reduce - lists of a model volume, obeyed by a model mirror.
+ *
+ * A case is a seed: a random user works on a model of a GlusterFS volume (lib/modelfs.h), its bricks'
+ * records become fact streams, gb_reduce and gb_fold make a list of them, a mirror obeys it and must then
+ * be the volume.  A failing case is shortened step by step and printed with what its user did.
+ * GB_SEED=N GB_SECONDS=S in the environment: begin at another seed, look longer.
+ */
+#include <config.h>
+
+#include <check.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/order.h"
+#include "modelfacts.h"
+#include "modelmirror.h"
+#include "op.h"
+#include "random.h"
+#include "reduce.h"
+
+#define STEPS_MAX   256
+#define WINDOWS_MAX 8
+#define SECONDS     1.5
+
+struct plan {
+        struct model_options o;
+        uint64_t seed;
+        unsigned before, windows, steps; /* steps before T0, windows, steps in each */
+        bool strict;                     /* every DELETE and old_path must have existed at T0 */
+        bool orders;                     /* the order of the sources must not matter */
+        bool late;                       /* bricks that are down stay so when a window ends */
+        bool skip[STEPS_MAX];
+        struct sums *sums;
+};
+
+struct sums {
+        unsigned long cases, windows, lines, needless, gaps, renames, deletes, asked, walked;
+};
+
+static bool wrong(char *why, size_t size, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+
+static bool wrong(char *why, size_t size, const char *fmt, ...)
+{
+        va_list args;
+
+        va_start(args, fmt);
+        vsnprintf(why, size, fmt, args);
+        va_end(args);
+        return false;
+}
+
+#define WHY 512
+
+/* ---- a list of a model's window ---- */
+
+struct collect {
+        const struct model *m;
+        struct gb_sorter *sorter;
+        struct gb_buf record;
+};
+
+static int on_look(void *arg, struct gb_reduce *r, unsigned set, const gb_gfid *gfids, unsigned n,
+                   struct gb_error *err)
+{
+        return model_look(((struct collect *)arg)->m, r, set, gfids, n, err);
+}
+
+static int on_walk(void *arg, struct gb_reduce *r, unsigned set, struct gb_error *err)
+{
+        return model_walk(((struct collect *)arg)->m, r, set, err);
+}
+
+static int on_emit(void *arg, const struct gb_op *op, struct gb_error *err)
+{
+        struct collect *c = arg;
+
+        gb_buf_reset(&c->record);
+        if (gb_op_encode(&c->record, op) < 0)
+                abort();
+        return gb_sorter_add(c->sorter, c->record.data, c->record.len, err);
+}
+
+static int fold(struct gb_sorter *sorter, struct model_list *list, struct gb_error *err)
+{
+        struct gb_fold *f = gb_fold_new(sorter, err);
+        struct gb_op op;
+        int rc = -1;
+
+        while (f && (rc = gb_fold_next(f, &op, err)) == 1)
+                model_list_add(list, &op);
+        gb_fold_free(f);
+        return rc;
+}
+
+/* Sources in the order `order`. */
+static int reduce(const struct model *m, struct model_stream *streams, const unsigned *order, unsigned n,
+                  struct model_list *list, struct gb_reduce_stats *stats, struct gb_error *err)
+{
+        struct gb_fact_source sources[MODEL_BRICKS_MAX];
+        struct collect c = {.m = m};
+        const struct gb_reduce_ops ops = {&c, on_look, on_walk, on_emit};
+        struct gb_reduce *r;
+        int rc;
+
+        gb_buf_init(&c.record, 1024 * 1024);
+        c.sorter = gb_sorter_new(1024 * 1024, "/tmp", gb_op_cmp, NULL, gb_op_prefix, err);
+        for (unsigned i = 0; i < n; i++) {
+                gb_facts_reader_init(&streams[order[i]].reader);
+                gb_facts_feed(&streams[order[i]].reader, streams[order[i]].bytes.data,
+                              streams[order[i]].bytes.len);
+                sources[i] = (struct gb_fact_source){model_stream_next, &streams[order[i]],
+                                                     model_set_of(m, order[i]), "brick"};
+        }
+        r = gb_reduce_new(sources, n, m->o.sets, &m->volume_id, &ops, err);
+        rc = r ? gb_reduce_run(r, stats, err) : -1;
+        gb_reduce_free(r);
+        if (rc == 0 && gb_sorter_finish(c.sorter, err) < 0)
+                rc = -1;
+        if (rc == 0)
+                rc = fold(c.sorter, list, err);
+        gb_sorter_free(c.sorter);
+        gb_buf_fini(&c.record);
+        return rc;
+}
+
+static bool same_op(const struct gb_op *a, const struct gb_op *b)
+{
+        return a->kind == b->kind && a->len == b->len && memcmp(a->path, b->path, a->len) == 0 &&
+               a->old_len == b->old_len && (!a->old_len || memcmp(a->old, b->old, a->old_len) == 0) &&
+               a->flags == b->flags && a->type == b->type && a->has_gfid == b->has_gfid &&
+               (!a->has_gfid || gb_gfid_eq(&a->gfid, &b->gfid));
+}
+
+static bool same_list(const struct model_list *a, const struct model_list *b)
+{
+        if (a->n != b->n)
+                return false;
+        for (size_t i = 0; i < a->n; i++)
+                if (!same_op(&a->v[i].op, &b->v[i].op))
+                        return false;
+        return true;
+}
+
+static void print_path(FILE *out, const char *path)
+{
+        for (; *path; path++)
+                fprintf(out, *path > 0x20 && *path < 0x7f ? "%c" : "%%%02x", (unsigned char)*path);
+}
+
+static void print_list(FILE *out, const struct model_list *l)
+{
+        static const char *const names[] = {"PRESENT", "DELETE", "RENAME", "NEW", "MODIFY", "MODIFY_TOO"};
+
+        for (size_t i = 0; i < l->n; i++) {
+                fprintf(out, "    %s %c ", names[l->v[i].op.kind], l->v[i].op.type ? l->v[i].op.type : '?');
+                if (l->v[i].old) {
+                        print_path(out, l->v[i].old);
+                        fputc(' ', out);
+                }
+                print_path(out, l->v[i].path);
+                fputc('\n', out);
+        }
+}
+
+/* ---- what every list must be ---- */
+
+/* DELETE and old_path: a name of T0, unless something was renamed onto it. */
+static bool check_before(const struct model *m, const struct gb_op *op, const char *path, size_t len,
+                         bool strict, char *why)
+{
+        int was = model_lookup(m, &m->before, path, len), dir;
+        const char *slash = memrchr(path, '/', len);
+        struct gb_slot slot;
+
+        if (!strict || (was >= 0 && (!op->has_gfid || gb_gfid_eq(&m->objects.v[was].gfid, &op->gfid))))
+                return true;
+        if (was >= 0)
+                return wrong(why, WHY, "%s was another object at T0", path);
+        if (op->kind == GB_OP_RENAME)
+                return wrong(why, WHY, "old_path %s was not there at T0", path);
+        dir = model_lookup(m, &m->before, path, slash ? (size_t)(slash - path) : 0);
+        if (dir < 0)
+                return wrong(why, WHY, "DELETE %s, but not even its directory was there", path);
+        slot.parent = m->objects.v[dir].gfid;
+        slot.name = slash ? slash + 1 : path;
+        slot.len = len - (size_t)(slot.name - path);
+        return model_renamed_onto(m, &slot) ? true : wrong(why, WHY, "DELETE %s was not there at T0", path);
+}
+
+static bool check_now(const struct model *m, const struct gb_op *op, char *why)
+{
+        int is = model_lookup(m, &m->names, op->path, op->len);
+
+        if (is < 0)
+                return wrong(why, WHY, "%s is not there at T1", op->path);
+        if (!op->has_gfid || !gb_gfid_eq(&m->objects.v[is].gfid, &op->gfid))
+                return wrong(why, WHY, "%s is listed with a wrong gfid", op->path);
+        if (op->type != m->objects.v[is].type)
+                return wrong(why, WHY, "%s is listed with a wrong type", op->path);
+        if (!model_touched(m, &op->gfid))
+                return wrong(why, WHY, "%s was not touched", op->path);
+        return true;
+}
+
+/* Names at T0 and T1 of the op's object; none of both: it came and went. */
+static bool check_line(const struct model *m, const struct gb_op *op, bool strict, char *why)
+{
+        int object = op->has_gfid ? model_find(m, &op->gfid) : -1;
+
+        if (op->kind == GB_OP_PRESENT || op->kind == GB_OP_MODIFY_TOO)
+                return wrong(why, WHY, "%s: a line that must not leave", op->path);
+        if (strict && object > 0 && !model_links(&m->names, (unsigned)object) &&
+            !model_links(&m->before, (unsigned)object))
+                return wrong(why, WHY, "%s: its object came and went", op->path);
+        if (op->kind == GB_OP_DELETE)
+                return check_before(m, op, op->path, op->len, strict, why);
+        if (op->kind == GB_OP_RENAME && !check_before(m, op, op->old, op->old_len, strict, why))
+                return false;
+        return check_now(m, op, why);
+}
+
+static bool check_list(const struct model *m, const struct model_list *l, bool strict, char *why)
+{
+        for (size_t i = 0; i < l->n; i++) {
+                const struct gb_op *op = &l->v[i].op, *last = i ? &l->v[i - 1].op : NULL;
+                int c = last ? gb_path_cmp(last->path, last->len, op->path, op->len) : -1;
+
+                if (c > 0 || (c == 0 && last->kind >= op->kind))
+                        return wrong(why, WHY, "%s: out of order or twice", op->path);
+                if (!check_line(m, op, strict, why))
+                        return false;
+        }
+        return true;
+}
+
+/* ---- one case ---- */
+
+static void shuffle(struct random *r, unsigned *v, unsigned n)
+{
+        for (unsigned i = n; i > 1; i--) {
+                unsigned k = (unsigned)random_below(r, i), swap = v[i - 1];
+
+                v[i - 1] = v[k];
+                v[k] = swap;
+        }
+}
+
+static void copy_mirror(struct mirror *to, const struct mirror *from)
+{
+        mirror_init(to);
+        if (gb_vec_reserve(&to->inodes, from->inodes.n) < 0 ||
+            gb_vec_reserve(&to->nodes, from->nodes.n) < 0 ||
+            gb_vec_reserve(&to->known, from->known.n + 1) < 0)
+                abort();
+        memcpy(to->inodes.v, from->inodes.v, from->inodes.n * sizeof(*to->inodes.v));
+        memcpy(to->nodes.v, from->nodes.v, from->nodes.n * sizeof(*to->nodes.v));
+        if (from->known.n)
+                memcpy(to->known.v, from->known.v, from->known.n * sizeof(*to->known.v));
+        to->inodes.n = from->inodes.n;
+        to->nodes.n = from->nodes.n;
+        to->known.n = from->known.n;
+}
+
+static bool leads_there(const struct mirror *x, const struct model *m, const struct model_list *list,
+                        char *why)
+{
+        struct mirror copy;
+        bool ok;
+
+        copy_mirror(&copy, x);
+        ok = mirror_apply(&copy, m, list) && mirror_same(&copy, m);
+        if (!ok)
+                wrong(why, WHY, "another order of sources: %s", copy.fault);
+        mirror_fini(&copy);
+        return ok;
+}
+
+/* Sources in another order, and one replica of each set alone, say the same.  After a heal or a
+ * migration they may pair other names of an object to a RENAME, but must lead to the same tree. */
+static bool check_orders(const struct plan *p, const struct model *m, const struct mirror *x,
+                         struct model_stream *streams, const unsigned *order, unsigned n,
+                         const struct model_list *list, FILE *log, char *why)
+{
+        struct random r = {p->seed};
+        unsigned other[MODEL_BRICKS_MAX];
+        bool ok = true;
+
+        for (unsigned round = 0; ok && round < 3; round++) {
+                struct model_list again = {0};
+                struct gb_error err;
+                unsigned k = 0;
+
+                for (unsigned i = 0; i < n; i++)
+                        if (round < 2 || order[i] % m->o.replicas == 0 || p->o.heal)
+                                other[k++] = order[i];
+                shuffle(&r, other, k);
+                if (reduce(m, streams, other, k, &again, NULL, &err) < 0)
+                        ok = wrong(why, WHY, "in another order of sources: %s", err.text);
+                else if (p->o.heal || p->o.migrate)
+                        ok = leads_there(x, m, &again, why);
+                else if (!same_list(list, &again))
+                        ok = wrong(why, WHY,
+                                   round < 2 ? "another order of sources, another list"
+                                             : "one replica alone tells another list");
+                if (!ok && log) {
+                        fprintf(log, "   in another order:\n");
+                        print_list(log, &again);
+                }
+                model_list_clear(&again);
+        }
+        return ok;
+}
+
+static bool judge(const struct plan *p, struct model *m, struct mirror *x, struct model_stream *streams,
+                  FILE *log, char *why)
+{
+        unsigned order[MODEL_BRICKS_MAX], n = 0;
+        struct model_list list = {0};
+        struct gb_reduce_stats stats = {0};
+        struct gb_error err = {0};
+        bool ok;
+
+        for (unsigned b = 0; b < model_bricks(m); b++)
+                if (!m->bricks[b].down) {
+                        model_stream_fill(&streams[b], m, b);
+                        order[n++] = b;
+                }
+        if (reduce(m, streams, order, n, &list, &stats, &err) < 0) {
+                model_list_clear(&list);
+                if (err.code != GB_ERR_GAP || !m->dir_victims)
+                        return wrong(why, WHY, "%s", err.text);
+                p->sums->gaps++;
+                mirror_copy_all(x, m);
+                return true;
+        }
+        if (log)
+                print_list(log, &list);
+        ok = check_list(m, &list, p->strict, why);
+        ok = ok && (!p->orders || check_orders(p, m, x, streams, order, n, &list, log, why));
+        if (ok && (!mirror_apply(x, m, &list) || !mirror_same(x, m)))
+                ok = wrong(why, WHY, "%s", x->fault);
+        p->sums->windows++;
+        p->sums->lines += list.n;
+        p->sums->asked += stats.asked_again;
+        p->sums->walked += stats.walked;
+        for (size_t i = 0; i < list.n; i++) {
+                p->sums->renames += list.v[i].op.kind == GB_OP_RENAME;
+                p->sums->deletes += list.v[i].op.kind == GB_OP_DELETE;
+        }
+        model_list_clear(&list);
+        return ok;
+}
+
+static bool run(const struct plan *p, FILE *log, char *why)
+{
+        struct model_stream streams[MODEL_BRICKS_MAX] = {0};
+        struct model m;
+        struct mirror x;
+        unsigned step = 0;
+        bool ok = true;
+
+        model_init(&m, &p->o, p->seed);
+        mirror_init(&x);
+        m.log = log;
+        for (; step < p->before; step++)
+                if (!p->skip[step])
+                        model_step(&m, step);
+        model_rest(&m, STEPS_MAX);
+        mirror_copy_all(&x, &m);
+        for (unsigned w = 0; ok && w < p->windows; w++) {
+                if (log)
+                        fprintf(log, "  --- window %u\n", w + 1);
+                model_open_window(&m);
+                for (unsigned i = 0; i < p->steps; i++, step++)
+                        if (!p->skip[step])
+                                model_step(&m, step);
+                if (!p->late || w + 1 == p->windows)
+                        model_rest(&m, STEPS_MAX + w + 1);
+                ok = judge(p, &m, &x, streams, log, why);
+        }
+        p->sums->needless += x.noise_copy + x.noise_delete + x.noise_rename;
+        p->sums->cases++;
+        for (unsigned b = 0; b < MODEL_BRICKS_MAX; b++)
+                model_stream_fini(&streams[b]);
+        mirror_fini(&x);
+        model_fini(&m);
+        return ok;
+}
+
+/* Leave out whatever step is not needed to fail. */
+static void shorten(struct plan *p)
+{
+        char why[WHY];
+        bool better = true;
+
+        while (better) {
+                better = false;
+                for (unsigned i = 0; i < p->before + p->windows * p->steps; i++) {
+                        if (p->skip[i])
+                                continue;
+                        p->skip[i] = true;
+                        if (run(p, NULL, why))
+                                p->skip[i] = false;
+                        else
+                                better = true;
+                }
+        }
+}
+
+static void report(struct plan *p)
+{
+        char why[WHY] = "";
+        uint64_t seed = p->seed;
+
+        shorten(p);
+        fprintf(stderr, "seed %llu, shortened:\n", (unsigned long long)seed);
+        run(p, stderr, why);
+        ck_abort_msg("seed %llu: %s", (unsigned long long)seed, why);
+}
+
+static double now(void)
+{
+        struct timespec t;
+
+        clock_gettime(CLOCK_MONOTONIC, &t);
+        return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+static double from_env(const char *name, double otherwise)
+{
+        const char *text = getenv(name);
+
+        return text ? strtod(text, NULL) : otherwise;
+}
+
+/* A plan's size varies with its seed, so that short cases are tried as well as long ones. */
+static struct plan sized(const struct plan *base, uint64_t seed)
+{
+        struct random r = {seed ^ 0xabcdef};
+        struct plan p = *base;
+
+        p.seed = seed;
+        p.before = 2 + (unsigned)random_below(&r, 24);
+        p.steps = 1 + (unsigned)random_below(&r, base->windows > 1 ? 10 : 24);
+        return p;
+}
+
+static struct sums explore(const char *what, struct plan base)
+{
+        double end = now() + from_env("GB_SECONDS", SECONDS);
+        uint64_t seed = (uint64_t)from_env("GB_SEED", 1);
+        struct sums sums = {0};
+        char why[WHY];
+
+        base.sums = &sums;
+        do {
+                for (unsigned i = 0; i < 50; i++, seed++) {
+                        struct plan p = sized(&base, seed);
+
+                        if (!run(&p, NULL, why))
+                                report(&p);
+                }
+        } while (now() < end);
+        fprintf(stderr,
+                "%s: %lu cases, %lu windows, %lu lines (%lu deletes, %lu renames), %lu needless, %lu gaps, "
+                "%lu asked again, %lu walked\n",
+                what, sums.cases, sums.windows, sums.lines, sums.deletes, sums.renames, sums.needless,
+                sums.gaps, sums.asked, sums.walked);
+        ck_assert_uint_gt(sums.lines, 0);
+        return sums;
+}
+
+START_TEST(one_window_of_one_brick)
+{
+        struct sums s = explore("one brick",
+                                (struct plan){.o = {.sets = 1, .replicas = 1}, .windows = 1, .strict = true});
+
+        ck_assert_uint_lt(s.gaps * 50, s.cases);
+        ck_assert_uint_lt(s.needless * 20, s.lines);
+}
+END_TEST
+
+START_TEST(several_windows_in_a_row)
+{
+        explore("windows", (struct plan){.o = {.sets = 1, .replicas = 1}, .windows = 5, .strict = true});
+}
+END_TEST
+
+START_TEST(replicas_and_any_order_of_sources)
+{
+        explore("replicas",
+                (struct plan){.o = {.sets = 2, .replicas = 2}, .windows = 2, .strict = true, .orders = true});
+}
+END_TEST
+
+START_TEST(a_replica_was_down_and_is_healed)
+{
+        explore("heal", (struct plan){.o = {.sets = 1, .replicas = 2, .heal = true}, .windows = 2});
+}
+END_TEST
+
+START_TEST(a_replica_was_down_in_any_order_of_sources)
+{
+        explore("heal, orders",
+                (struct plan){.o = {.sets = 2, .replicas = 3, .heal = true}, .windows = 1, .orders = true});
+}
+END_TEST
+
+START_TEST(linkto_files_and_late_directories)
+{
+        explore("linkto", (struct plan){.o = {.sets = 3, .replicas = 1, .linkto = true}, .windows = 2});
+}
+END_TEST
+
+START_TEST(files_migrate_silently)
+{
+        explore("migrate", (struct plan){.o = {.sets = 3, .replicas = 1, .linkto = true, .migrate = true},
+                                         .windows = 2,
+                                         .orders = true});
+}
+END_TEST
+
+START_TEST(writes_in_shards)
+{
+        explore("shards", (struct plan){.o = {.sets = 2, .replicas = 1, .shards = true}, .windows = 2});
+}
+END_TEST
+
+START_TEST(names_that_no_xattr_tells_come_from_a_walk)
+{
+        struct sums s = explore("partial", (struct plan){.o = {.sets = 2, .replicas = 1, .partial = true},
+                                                         .windows = 2,
+                                                         .strict = true});
+
+        ck_assert_uint_gt(s.walked, 0);
+}
+END_TEST
+
+START_TEST(all_of_it_together)
+{
+        explore("together", (struct plan){.o = {.sets = 3,
+                                                .replicas = 2,
+                                                .linkto = true,
+                                                .migrate = true,
+                                                .heal = true,
+                                                .shards = true,
+                                                .partial = true},
+                                          .windows = 3});
+}
+END_TEST
+
+static Suite *suite(void)
+{
+        Suite *s = suite_create("reduce");
+        TCase *tc = tcase_create("model");
+
+        tcase_set_timeout(tc, 0);
+        tcase_add_test(tc, one_window_of_one_brick);
+        tcase_add_test(tc, several_windows_in_a_row);
+        tcase_add_test(tc, replicas_and_any_order_of_sources);
+        tcase_add_test(tc, a_replica_was_down_and_is_healed);
+        tcase_add_test(tc, a_replica_was_down_in_any_order_of_sources);
+        tcase_add_test(tc, linkto_files_and_late_directories);
+        tcase_add_test(tc, files_migrate_silently);
+        tcase_add_test(tc, writes_in_shards);
+        tcase_add_test(tc, names_that_no_xattr_tells_come_from_a_walk);
+        tcase_add_test(tc, all_of_it_together);
+        suite_add_tcase(s, tc);
+        return s;
+}
+
+int main(void)
+{
+        SRunner *sr = srunner_create(suite());
+        int failed;
+
+        srunner_run_all(sr, CK_NORMAL);
+        failed = srunner_ntests_failed(sr);
+        srunner_free(sr);
+        return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
