@@ -129,9 +129,9 @@ static void look_around(struct verdict *v, const struct gb_op *op)
 static void consider_delete(struct verdict *v, const struct gb_op *op)
 {
         bool same_slot = v->present && gb_gfid_eq(&op->parent, &v->t1_parent);
-        bool same_sort = !op->type || v->t1_dir == (op->type == 'd');
+        bool same_sort = v->t1_dir == (op->type == 'd');
 
-        if ((same_slot && same_sort) || (v->left && !op->type))
+        if ((same_slot && same_sort) || v->left)
                 return;
         unite(&v->del, &v->has_del, op);
 }
@@ -152,7 +152,7 @@ static void write_lines(struct gb_fold *f, struct verdict *v)
 {
         if (v->has_del)
                 line(f, &v->del);
-        if (v->has_new && v->add.expanded && (v->has_ren || v->has_mod || v->present))
+        if (v->has_new && v->add.expanded && (v->has_ren || v->has_mod))
                 v->has_new = false;
         if (v->has_ren) {
                 if (v->has_new &&

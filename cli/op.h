@@ -24,7 +24,7 @@ enum gb_op_kind {
         GB_OP_NEW = 3,
         GB_OP_MODIFY = 4,
         GB_OP_MODIFY_TOO = 5, /* MODIFY that NEW does not swallow; printed as MODIFY */
-        GB_OP_LEFT = 6        /* never printed: what was here at T0 is known, it was renamed */
+        GB_OP_LEFT = 6        /* never printed: what was here at T0 is known, renamed or still here */
 };
 
 struct gb_op {
@@ -33,7 +33,7 @@ struct gb_op {
         size_t len;
         const char *old; /* RENAME only */
         size_t old_len;
-        char type; /* T1 type; for DELETE the T0 type 'd' or 'f' as far as it is known, else 0 */
+        char type; /* T1 type; for DELETE 'd' or 'f': a directory at T0, or not */
         bool has_gfid;
         gb_gfid gfid;
         gb_gfid parent; /* parent gfid of the slot the path was spelled from */
@@ -54,8 +54,9 @@ uint64_t gb_op_prefix(const uint8_t *rec, size_t len, void *arg);
  *   - DELETE is dropped when a T1 op of the same slot (same parent) stands beside it, unless one of the
  *     two is a directory and the other is not: then both stay, DELETE first;
  *   - a DELETE of another parent's slot stays: the directory that held it went elsewhere;
- *   - a DELETE on suspicion (no type: something may have been overwritten here) is dropped beside LEFT;
- *   - PRESENT, LEFT and lone leftovers vanish; `expanded` NEW is dropped beside any other T1 op.
+ *   - a DELETE is dropped beside LEFT: it was said on suspicion (something may have been overwritten
+ *     here), or by bricks that contradict each other;
+ *   - PRESENT, LEFT and lone leftovers vanish; `expanded` NEW is dropped beside RENAME or MODIFY.
  */
 struct gb_fold;
 struct gb_fold *gb_fold_new(struct gb_sorter *sorted, struct gb_error *err); /* borrowed, finished */

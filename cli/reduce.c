@@ -292,9 +292,9 @@ static int emit_now(struct gb_reduce *r, const struct gb_group *g, enum gb_op_ki
         return r->ops->emit(r->ops->arg, &op, err);
 }
 
-/* `type` is the type at T0 as far as it is known, 0 if not. */
-static int emit_delete(struct gb_reduce *r, const struct gb_group *g, const struct gb_slot *slot, char type,
-                       struct gb_error *err)
+/* What was lost is `g` or, a suspect, what it may have overwritten: of the same sort, rename(2) demands. */
+static int emit_delete(struct gb_reduce *r, const struct gb_group *g, const struct gb_slot *slot, bool dir,
+                       bool suspect, struct gb_error *err)
 {
         char path[GB_PATH_MAX];
         size_t at;
@@ -309,20 +309,25 @@ static int emit_delete(struct gb_reduce *r, const struct gb_group *g, const stru
                 r->stats.too_long++;
                 return 0;
         }
-        op.type = type;
-        op.has_gfid = type != 0;
+        op.type = dir ? 'd' : 'f';
+        op.has_gfid = !suspect;
         op.path = path + at;
         op.len = GB_PATH_MAX - at;
         return r->ops->emit(r->ops->arg, &op, err);
 }
 
-/* Beside a RENAME: its old name is no name to suspect a victim at. */
-static int emit_left(struct gb_reduce *r, const struct gb_slot *lost, const struct gb_op *rename,
-                     struct gb_error *err)
+/* The occupant of this slot at T0 is known: it is no slot to suspect a victim at. */
+static int emit_left(struct gb_reduce *r, const struct gb_slot *slot, struct gb_error *err)
 {
-        struct gb_op op = {.kind = GB_OP_LEFT, .path = rename->old, .len = rename->old_len};
+        char path[GB_PATH_MAX];
+        size_t at;
+        struct gb_op op = {.kind = GB_OP_LEFT, .parent = slot->parent};
+        enum gb_spelled s = spell_then(r, slot, path, &at, err);
 
-        op.parent = lost->parent;
+        if (s != GB_SPELLED)
+                return s == GB_UNKNOWN ? -1 : 0;
+        op.path = path + at;
+        op.len = GB_PATH_MAX - at;
         return r->ops->emit(r->ops->arg, &op, err);
 }
 
@@ -341,7 +346,7 @@ static int emit_rename(struct gb_reduce *r, const struct gb_group *g, const stru
                 return -1;
         if (before != GB_SPELLED || after != GB_SPELLED ||
             (!dir && old_at == at && memcmp(old + at, path + at, GB_PATH_MAX - at) == 0)) {
-                if (emit_delete(r, g, lost, dir ? 'd' : 'f', err) < 0)
+                if (emit_delete(r, g, lost, dir, false, err) < 0)
                         return -1;
                 return emit_now(r, g, GB_OP_NEW, gained, err);
         }
@@ -351,7 +356,7 @@ static int emit_rename(struct gb_reduce *r, const struct gb_group *g, const stru
         op.len = GB_PATH_MAX - at;
         if (r->ops->emit(r->ops->arg, &op, err) < 0)
                 return -1;
-        return emit_left(r, lost, &op, err);
+        return emit_left(r, lost, err);
 }
 
 /* ---- concluding a group ---- */
@@ -453,15 +458,19 @@ static int emit_renames(struct gb_reduce *r, struct gb_group *g, bool dir, struc
         return 0;
 }
 
-/* The object is older than the window: it was linked, or lost a name, and was not made in it. */
+/* The object may be older than the window: it was linked, or lost a name, and no name shows that it was
+ * made in it.  A heal makes new names of an old object as if they were its first: BORN proves something
+ * only where no brick saw how the name came in another way, MKNOD of a regular file proves nothing. */
 static bool is_old(const struct gb_group *g)
 {
         uint8_t kinds = 0;
 
-        for (size_t i = 0; i < g->touched.n; i++)
+        for (size_t i = 0; i < g->touched.n; i++) {
+                if (g->touched.v[i].kinds == (1u << GB_CLAIM_BORN))
+                        return false;
                 kinds |= g->touched.v[i].kinds;
-        return !(kinds & (1u << GB_CLAIM_BORN | 1u << GB_CLAIM_HEAL)) &&
-               kinds & (1u << GB_CLAIM_LINK | 1u << GB_CLAIM_LOSS);
+        }
+        return kinds & (1u << GB_CLAIM_LINK | 1u << GB_CLAIM_LOSS);
 }
 
 /* A new name of an old object.  A mirror that knows the object links it, so a change of its content is
@@ -482,15 +491,15 @@ static int emit_touched(struct gb_reduce *r, const struct gb_group *g, struct gb
         if (t->said)
                 return 0;
         if (lost(t))
-                return emit_delete(r, g, &t->slot, dir ? 'd' : 'f', err);
+                return emit_delete(r, g, &t->slot, dir, false, err);
         if (gained(t) || (t->held && t->t0 == GB_T0_MAYBE)) {
                 t->said = true;
                 return emit_new_name(r, g, &t->slot, err);
         }
-        if (t->held)
-                return emit_now(r, g, GB_OP_PRESENT, &t->slot, err);
-        if (t->kinds == (1u << GB_CLAIM_ARRIVE))
-                return emit_delete(r, g, &t->slot, 0, err);
+        if (t->held) /* two paths if a directory above was renamed */
+                return emit_left(r, &t->slot, err) < 0 ? -1 : emit_now(r, g, GB_OP_PRESENT, &t->slot, err);
+        if (kind_of(t, GB_CLAIM_ARRIVE)) /* whatever a heal elsewhere makes of it */
+                return emit_delete(r, g, &t->slot, dir, true, err);
         return 0;
 }
 

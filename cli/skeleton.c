@@ -81,6 +81,8 @@ static const struct skeleton_slot *place_of(const struct gb_skeleton *s, enum gb
                 return NULL;
         if (tree == GB_TREE_THEN && d->then.place != PLACE_UNKNOWN)
                 return &d->then;
+        if (tree == GB_TREE_THEN && d->now.place == PLACE_NOWHERE) /* gone without a word: overwritten */
+                return NULL;
         return d->now.place == PLACE_UNKNOWN ? NULL : &d->now;
 }
 
