@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/limits.h"
 #include "group.h"
 
 void gb_group_fini(struct gb_group *g)
@@ -17,6 +18,7 @@ void gb_group_fini(struct gb_group *g)
         gb_vec_free(&g->names);
         gb_vec_free(&g->answered);
         gb_vec_free(&g->partial_at);
+        gb_vec_free(&g->told);
 }
 
 void gb_group_reset(struct gb_group *g)
@@ -24,7 +26,7 @@ void gb_group_reset(struct gb_group *g)
         g->flags = 0;
         g->type = 0;
         g->found = g->partial = false;
-        g->touched.n = g->names.n = g->answered.n = g->partial_at.n = 0;
+        g->touched.n = g->names.n = g->answered.n = g->partial_at.n = g->told.n = 0;
 }
 
 struct gb_touched *gb_group_find(const struct gb_group *g, const struct gb_slot *slot)
@@ -115,6 +117,8 @@ int gb_group_look(struct gb_group *g, const struct gb_fact *f, unsigned set, str
 int gb_group_unite(struct gb_group *g, const struct gb_fact *f, unsigned set)
 {
         g->flags |= f->flags;
+        if (f->claims.n && gb_vec_push(&g->told, set) < 0)
+                return -1;
         for (size_t i = 0; i < f->claims.n; i++) {
                 struct gb_touched *t = gb_group_touch(g, &f->claims.v[i].slot, NULL);
 
@@ -146,7 +150,91 @@ static int copy_into(struct gb_group *to, const struct gb_group *from, struct gb
         for (size_t i = 0; i < from->partial_at.n; i++)
                 if (gb_vec_push(&to->partial_at, from->partial_at.v[i]) < 0)
                         return -1;
+        for (size_t i = 0; i < from->told.n; i++)
+                if (gb_vec_push(&to->told, from->told.v[i]) < 0)
+                        return -1;
         return 0;
+}
+
+void gb_group_unname(struct gb_group *g, const struct gb_slot *slot)
+{
+        for (size_t i = 0; i < g->names.n; i++)
+                if (gb_slot_eq(&g->names.v[i], slot)) {
+                        g->names.v[i] = g->names.v[--g->names.n];
+                        return;
+                }
+}
+
+static int put_slot(struct gb_buf *out, const struct gb_slot *slot)
+{
+        return gb_buf_put_gfid(out, &slot->parent) < 0 || gb_buf_put_bytes(out, slot->name, slot->len) < 0
+                       ? -1
+                       : 0;
+}
+
+static bool get_slot(struct gb_reader *in, struct gb_slot *slot)
+{
+        const uint8_t *name;
+
+        if (!gb_get_gfid(in, &slot->parent) || !gb_get_bytes(in, GB_NAME_MAX, &name, &slot->len))
+                return false;
+        slot->name = (const char *)name;
+        return true;
+}
+
+int gb_group_encode(struct gb_buf *out, const struct gb_group *g)
+{
+        if (gb_buf_put_gfid(out, &g->gfid) < 0 || gb_buf_put_varint(out, g->flags) < 0 ||
+            gb_buf_put_u8(out, (uint8_t)g->type) < 0 || gb_buf_put_varint(out, g->touched.n) < 0)
+                return -1;
+        for (size_t i = 0; i < g->touched.n; i++)
+                if (gb_buf_put_u8(out, g->touched.v[i].kinds) < 0 || put_slot(out, &g->touched.v[i].slot) < 0)
+                        return -1;
+        if (gb_buf_put_varint(out, g->names.n) < 0)
+                return -1;
+        for (size_t i = 0; i < g->names.n; i++)
+                if (put_slot(out, &g->names.v[i]) < 0)
+                        return -1;
+        if (gb_buf_put_varint(out, g->told.n) < 0)
+                return -1;
+        for (size_t i = 0; i < g->told.n; i++)
+                if (gb_buf_put_varint(out, g->told.v[i]) < 0)
+                        return -1;
+        return 0;
+}
+
+bool gb_group_decode(const uint8_t *rec, size_t len, struct gb_group *g)
+{
+        struct gb_reader in = {.p = rec, .end = rec + len};
+        uint64_t flags, n, set;
+        uint8_t type;
+
+        gb_group_reset(g);
+        if (!gb_get_gfid(&in, &g->gfid) || !gb_get_varint(&in, &flags) || !gb_get_u8(&in, &type) ||
+            !gb_get_varint(&in, &n))
+                return false;
+        g->flags = (uint32_t)flags;
+        g->type = (char)type;
+        for (; n; n--) {
+                struct gb_touched t = {.kinds = 0};
+
+                if (!gb_get_u8(&in, &t.kinds) || !get_slot(&in, &t.slot) || gb_vec_push(&g->touched, t) < 0)
+                        return false;
+        }
+        if (!gb_get_varint(&in, &n))
+                return false;
+        for (; n; n--) {
+                struct gb_slot slot;
+
+                if (!get_slot(&in, &slot) || gb_vec_push(&g->names, slot) < 0)
+                        return false;
+        }
+        if (!gb_get_varint(&in, &n))
+                return false;
+        for (; n; n--)
+                if (!gb_get_varint(&in, &set) || gb_vec_push(&g->told, (unsigned)set) < 0)
+                        return false;
+        return true;
 }
 
 struct gb_group *gb_groups_add(struct gb_groups *gs, const struct gb_group *g, struct gb_arena *arena)

@@ -5,6 +5,7 @@
 #define GB_GROUP_H
 
 #include "base/arena.h"
+#include "base/buf.h"
 #include "base/facts.h"
 #include "base/vec.h"
 
@@ -31,6 +32,7 @@ struct gb_group {
         GB_VEC(struct gb_slot) names;
         GB_VEC(unsigned) answered; /* replica sets that were looked at */
         GB_VEC(unsigned) partial_at;
+        GB_VEC(unsigned) told; /* replica set of each brick that made claims, one entry a brick */
 };
 
 void gb_group_fini(struct gb_group *g);
@@ -50,6 +52,13 @@ bool gb_group_has_name(const struct gb_group *g, const struct gb_slot *slot);
 struct gb_touched *gb_group_find(const struct gb_group *g, const struct gb_slot *slot);
 /* Find or add; the slot is copied to `arena`, or borrowed if that is NULL. */
 struct gb_touched *gb_group_touch(struct gb_group *g, const struct gb_slot *slot, struct gb_arena *arena);
+
+/* Take a T1 name away. */
+void gb_group_unname(struct gb_group *g, const struct gb_slot *slot);
+
+/* As bytes, and back (slots borrow from the bytes): what concluding needs, not what looking needs. */
+int gb_group_encode(struct gb_buf *out, const struct gb_group *g);
+bool gb_group_decode(const uint8_t *rec, size_t len, struct gb_group *g);
 
 /* Groups that are kept: deep copies with slots in an arena. */
 struct gb_groups {

@@ -24,7 +24,7 @@ enum gb_op_kind {
         GB_OP_NEW = 3,
         GB_OP_MODIFY = 4,
         GB_OP_MODIFY_TOO = 5, /* MODIFY that NEW does not swallow; printed as MODIFY */
-        GB_OP_LEFT = 6        /* never printed: what was here at T0 is known, renamed or still here */
+        GB_OP_LEFT = 6 /* never printed: what was here at T0 is known, renamed or still here */
 };
 
 struct gb_op {
@@ -49,8 +49,9 @@ uint64_t gb_op_prefix(const uint8_t *rec, size_t len, void *arg);
 
 /*
  * Fold: sorted ops in, lines out.  Of all ops of one path:
- *   - equal kinds become one, flags united; NEW swallows MODIFY (not MODIFY_TOO); RENAME swallows NEW (of another gfid:
- *     it becomes MODIFY beside the RENAME); a RENAME with flags is followed by a MODIFY of the same path;
+ *   - equal kinds become one, flags united; NEW swallows MODIFY (not MODIFY_TOO); RENAME swallows NEW (of
+ * another gfid: it becomes MODIFY beside the RENAME); a RENAME with flags is followed by a MODIFY of the same
+ * path;
  *   - DELETE is dropped when a T1 op of the same slot (same parent) stands beside it, unless one of the
  *     two is a directory and the other is not: then both stay, DELETE first;
  *   - a DELETE of another parent's slot stays: the directory that held it went elsewhere;

@@ -1,11 +1,12 @@
 /*
  * reduce - see reduce.h for the idea.
  *
- * Order of work: sources are merged by (section, gfid).  Section 1 brings every directory with events;
- * they are kept, because only when all are known can a T0 path be spelled.  With the first object of
- * section 2 the directories are concluded; from then on each group of facts is concluded as it comes,
- * unless its object was not found where the facts came from: such groups wait in a batch, and the
- * batch asks the other replica sets.  What is found but has names no xattr tells waits for a walk.
+ * Order of work.  Sources are merged by (section, gfid).  A group of facts whose object was not found
+ * where the facts came from waits in a batch, and the batch asks the other replica sets; what is found but
+ * has names no xattr tells waits for a walk.  Everything that has been looked up is kept, directories in
+ * memory, objects in a spilling store.  When nothing is left to be looked at, the records written since
+ * the cut are read, and names go back to what they were at the cut.  Then directories are placed, at T0
+ * and at the cut, and every group is concluded.
  */
 #include <config.h>
 
@@ -20,6 +21,9 @@
 #include "reduce.h"
 #include "skeleton.h"
 
+/* Bytes of objects kept in memory until the cut has settled; more go to disk. */
+#define OBJECTS_MEMORY (16u * 1024 * 1024)
+
 struct source {
         const struct gb_fact_source *in;
         struct gb_item item;
@@ -30,7 +34,13 @@ struct source {
 struct boundary {
         struct gb_slot *slots; /* arena */
         unsigned n;
-        bool relist;
+};
+
+/* First events of one slot behind the cut, of every brick. */
+struct settled {
+        struct settled *next;
+        struct gb_slot slot; /* arena */
+        unsigned kinds;
 };
 
 struct gb_reduce {
@@ -44,9 +54,13 @@ struct gb_reduce {
 
         struct gb_skeleton skeleton;
         struct gb_gfidmap boundary;
-        struct gb_arena keep; /* directories, boundary, victims: until the end */
+        struct gb_gfidmap settled; /* of struct settled *, a list per gfid */
+        struct gb_arena keep;      /* directories, boundary, victims, settled: until the end */
         struct gb_groups dirs;
-        bool dirs_done;
+        bool settling;
+        struct gb_sorter *objects; /* encoded groups, looked up, until the cut has settled */
+        struct gb_buf record;
+        unsigned *set_sources;          /* sources of each replica set */
         GB_VEC(struct gb_slot) victims; /* slots a directory was renamed onto: see spell_then() */
 
         struct gb_group current;
@@ -76,16 +90,21 @@ struct gb_reduce *gb_reduce_new(const struct gb_fact_source *sources, unsigned n
                 goto fail;
         r->sources = calloc(n_sources + 1, sizeof(*r->sources));
         r->heap = calloc(n_sources + 1, sizeof(*r->heap));
-        if (!r->sources || !r->heap)
+        r->set_sources = calloc(n_sets + 1, sizeof(*r->set_sources));
+        if (!r->sources || !r->heap || !r->set_sources)
                 goto fail;
-        for (unsigned i = 0; i < n_sources; i++)
+        for (unsigned i = 0; i < n_sources; i++) {
                 r->sources[i].in = &sources[i];
+                r->set_sources[sources[i].set]++;
+        }
         r->n_sources = n_sources;
         r->n_sets = n_sets;
         r->volume_id = *volume_id;
         r->ops = ops;
         gb_skeleton_init(&r->skeleton);
         gb_gfidmap_init(&r->boundary, sizeof(struct boundary));
+        gb_gfidmap_init(&r->settled, sizeof(struct settled *));
+        gb_buf_init(&r->record, 64 * 1024 * 1024);
         gb_gfidmap_init(&r->walk_index, sizeof(size_t));
         gb_arena_init(&r->keep);
         gb_arena_init(&r->batch_arena);
@@ -96,6 +115,7 @@ fail:
         if (r) {
                 free(r->sources);
                 free(r->heap);
+                free(r->set_sources);
                 free(r);
         }
         return NULL;
@@ -113,6 +133,9 @@ void gb_reduce_free(struct gb_reduce *r)
         gb_group_fini(&r->current);
         gb_skeleton_fini(&r->skeleton);
         gb_gfidmap_fini(&r->boundary);
+        gb_gfidmap_fini(&r->settled);
+        gb_sorter_free(r->objects);
+        gb_buf_fini(&r->record);
         gb_gfidmap_fini(&r->walk_index);
         gb_arena_fini(&r->keep);
         gb_arena_fini(&r->batch_arena);
@@ -120,6 +143,7 @@ void gb_reduce_free(struct gb_reduce *r)
         gb_vec_free(&r->victims);
         free(r->sources);
         free(r->heap);
+        free(r->set_sources);
         free(r);
 }
 
@@ -131,13 +155,12 @@ static bool dup_slot(struct gb_arena *arena, const struct gb_slot *from, struct 
 }
 
 int gb_reduce_boundary(struct gb_reduce *r, const gb_gfid *gfid, const struct gb_slot *slots, unsigned n,
-                       bool relist, struct gb_error *err)
+                       struct gb_error *err)
 {
         struct boundary *b = gb_gfidmap_put(&r->boundary, gfid, NULL);
 
         if (!b)
                 return no_memory(err);
-        b->relist = relist;
         b->n = n;
         b->slots = gb_arena_alloc(&r->keep, (n ? n : 1) * sizeof(*b->slots));
         if (!b->slots)
@@ -361,27 +384,24 @@ static int emit_rename(struct gb_reduce *r, const struct gb_group *g, const stru
 
 /* ---- concluding a group ---- */
 
-static int apply_boundary(struct gb_reduce *r, struct gb_group *g, bool dir, struct gb_error *err)
+/* The last list named the object while some bricks had not delivered their copy of an event about it:
+ * it is in the mirror under the names it was listed with, whatever first events say. */
+static int apply_boundary(struct gb_reduce *r, struct gb_group *g, struct gb_error *err)
 {
         const struct boundary *b = gb_gfidmap_get(&r->boundary, &g->gfid);
 
         if (!b)
                 return 0;
-        for (size_t i = 0; dir && i < g->touched.n; i++)
+        for (size_t i = 0; i < g->touched.n; i++)
                 g->touched.v[i].t0 = GB_T0_NO;
         for (unsigned i = 0; i < b->n; i++) {
                 struct gb_touched *t = gb_group_touch(g, &b->slots[i], NULL);
 
                 if (!t)
                         return no_memory(err);
-                t->t0 = dir ? GB_T0_YES : GB_T0_MAYBE;
+                t->t0 = GB_T0_YES;
                 t->held = gb_group_has_name(g, &t->slot);
         }
-        for (size_t i = 0; !dir && i < g->touched.n; i++)
-                if (g->touched.v[i].t0 == GB_T0_YES)
-                        g->touched.v[i].t0 = GB_T0_MAYBE;
-        if (b->relist)
-                g->flags |= GB_FACT_DATA | GB_FACT_META;
         return 0;
 }
 
@@ -390,11 +410,8 @@ static bool is_dir(const struct gb_group *g)
         return (g->flags & GB_FACT_DIR) || g->type == 'd';
 }
 
-/* First events that prove a slot empty at T0. */
-#define FRESH_KINDS (1u << GB_CLAIM_BORN | 1u << GB_CLAIM_LINK)
-/* First events after which the object has the name and before which it had not.  A brick that saw LOSS
- * first then contradicts: it may have dropped a mere linkto file, or have got the object by migration. */
-#define CAME_KINDS (FRESH_KINDS | 1u << GB_CLAIM_ARRIVE)
+/* First events that prove that the object had not this name before. */
+#define CAME_KINDS (1u << GB_CLAIM_BORN | 1u << GB_CLAIM_LINK | 1u << GB_CLAIM_ARRIVE)
 
 static bool kind_of(const struct gb_touched *t, enum gb_claim_kind kind)
 {
@@ -415,7 +432,7 @@ static int judge_t0(struct gb_reduce *r, struct gb_group *g, struct gb_error *er
                         t->t0 = dir || t->kinds == (1u << GB_CLAIM_LOSS) ? GB_T0_YES : GB_T0_MAYBE;
                 t->held = gb_group_has_name(g, &t->slot);
         }
-        return apply_boundary(r, g, dir, err);
+        return apply_boundary(r, g, err);
 }
 
 /* A name that appeared by an event that proves it; HEAL alone does not. */
@@ -503,19 +520,47 @@ static int emit_touched(struct gb_reduce *r, const struct gb_group *g, struct gb
         return 0;
 }
 
+/*
+ * An object that was listed last time may have moved before it was read: its new content is then under a
+ * name that nobody looked at.  So what changed in the window before is listed again if it, or a directory
+ * above it, was renamed since.
+ */
+static bool list_again(const struct gb_reduce *r, const struct gb_group *g, const struct gb_slot *name)
+{
+        return (g->flags & GB_FACT_BEFORE) && gb_skeleton_moved(&r->skeleton, &name->parent);
+}
+
 static int emit_modified(struct gb_reduce *r, const struct gb_group *g, struct gb_error *err)
 {
-        if (!(g->flags & (GB_FACT_DATA | GB_FACT_META | GB_FACT_XATTR)))
-                return 0;
+        bool changed = g->flags & (GB_FACT_DATA | GB_FACT_META | GB_FACT_XATTR);
+
         for (size_t i = 0; i < g->names.n; i++) {
                 const struct gb_touched *t = gb_group_find(g, &g->names.v[i]);
 
-                if (t && t->said)
+                if ((t && t->said) || (!changed && !list_again(r, g, &g->names.v[i])))
                         continue;
                 if (emit_now(r, g, GB_OP_MODIFY, &g->names.v[i], err) < 0)
                         return -1;
         }
         return 0;
+}
+
+/* An event about it was near the cut, and a brick that should have told of it did not. */
+static bool in_doubt(const struct gb_reduce *r, const struct gb_group *g)
+{
+        if (!(g->flags & GB_FACT_RECENT) || gb_gfidmap_get(&r->settled, &g->gfid))
+                return false;
+        if (is_dir(g))
+                return g->told.n < r->n_sources;
+        for (size_t i = 0; i < g->told.n; i++) {
+                unsigned told = 0;
+
+                for (size_t k = 0; k < g->told.n; k++)
+                        told += g->told.v[k] == g->told.v[i];
+                if (told < r->set_sources[g->told.v[i]])
+                        return true;
+        }
+        return false;
 }
 
 static int conclude(struct gb_reduce *r, struct gb_group *g, struct gb_error *err)
@@ -525,8 +570,14 @@ static int conclude(struct gb_reduce *r, struct gb_group *g, struct gb_error *er
         r->stats.gfids++;
         if (gb_gfid_eq(&g->gfid, &GB_GFID_ROOT))
                 return 0;
+        if (r->ops->doubt && in_doubt(r, g) &&
+            r->ops->doubt(r->ops->arg, &g->gfid, g->names.v, (unsigned)g->names.n, err) < 0)
+                return -1;
         if (judge_t0(r, g, err) < 0)
                 return -1;
+        for (size_t i = 0; !dir && (g->flags & GB_FACT_BEFORE) && i < g->touched.n; i++)
+                if (lost(&g->touched.v[i]))
+                        g->flags |= GB_FACT_DATA | GB_FACT_META;
         if (may_pair(g, dir) && emit_renames(r, g, dir, err) < 0)
                 return -1;
         for (size_t i = 0; i < g->touched.n; i++)
@@ -535,10 +586,89 @@ static int conclude(struct gb_reduce *r, struct gb_group *g, struct gb_error *er
         return emit_modified(r, g, err);
 }
 
+/* ---- the cut ---- */
+
+/*
+ * The look came after the cut.  What happened in between is not in this window's records, but it is in
+ * what was looked at.  The records behind the cut tell it apart, by the same rule that tells T0: the
+ * first event of a slot behind the cut says what the slot held at the cut.
+ */
+int gb_reduce_settle(struct gb_reduce *r, const struct gb_fact *fact, struct gb_error *err)
+{
+        struct settled **list = gb_gfidmap_put(&r->settled, &fact->gfid, NULL);
+
+        if (!list)
+                return no_memory(err);
+        if ((fact->flags & GB_FACT_DIR) && !gb_skeleton_knows(&r->skeleton, &fact->gfid) &&
+            gb_skeleton_gone(&r->skeleton, &fact->gfid) < 0)
+                return no_memory(err);
+        for (size_t i = 0; i < fact->claims.n; i++) {
+                const struct gb_claim *c = &fact->claims.v[i];
+                struct settled *s = *list;
+
+                while (s && !gb_slot_eq(&s->slot, &c->slot))
+                        s = s->next;
+                if (!s) {
+                        s = gb_arena_alloc(&r->keep, sizeof(*s));
+                        if (!s || !dup_slot(&r->keep, &c->slot, &s->slot))
+                                return no_memory(err);
+                        s->kinds = 0;
+                        s->next = *list;
+                        *list = s;
+                }
+                s->kinds |= 1u << c->kind;
+        }
+        return 0;
+}
+
+static int back_to_cut(struct gb_reduce *r, struct gb_group *g, struct gb_error *err)
+{
+        struct settled *const *list = gb_gfidmap_get(&r->settled, &g->gfid);
+
+        for (const struct settled *s = list ? *list : NULL; s; s = s->next) {
+                if (s->kinds == (1u << GB_CLAIM_LOSS)) {
+                        if (gb_group_name(g, &s->slot, NULL) < 0)
+                                return no_memory(err);
+                } else if (!(s->kinds & (1u << GB_CLAIM_LOSS))) {
+                        gb_group_unname(g, &s->slot);
+                }
+        }
+        return 0;
+}
+
+/* Directories that have events behind the cut only stood where these found them. */
+static int place_settled_dirs(struct gb_reduce *r, struct gb_error *err)
+{
+        size_t pos = 0;
+        gb_gfid gfid;
+        void *value;
+
+        while (gb_gfidmap_next(&r->settled, &pos, &gfid, &value)) {
+                if (!gb_skeleton_knows(&r->skeleton, &gfid))
+                        continue;
+                for (const struct settled *s = *(struct settled **)value; s; s = s->next)
+                        if (s->kinds == (1u << GB_CLAIM_LOSS) &&
+                            gb_skeleton_now(&r->skeleton, &gfid, &s->slot) < 0)
+                                return no_memory(err);
+        }
+        return 0;
+}
+
+/* Keep a group that was looked up until the cut has settled. */
+static int keep_object(struct gb_reduce *r, const struct gb_group *g, struct gb_error *err)
+{
+        gb_buf_reset(&r->record);
+        if (gb_group_encode(&r->record, g) < 0)
+                return no_memory(err);
+        return gb_sorter_add(r->objects, r->record.data, r->record.len, err);
+}
+
 /* ---- asking other replica sets ---- */
 
 int gb_reduce_dir(struct gb_reduce *r, const gb_gfid *gfid, const struct gb_slot *slot, struct gb_error *err)
 {
+        if (r->settling && gb_skeleton_knows(&r->skeleton, gfid))
+                return 0; /* it is asked where it stood at the cut, not where it stands by now */
         return gb_skeleton_now(&r->skeleton, gfid, slot) < 0 ? no_memory(err) : 0;
 }
 
@@ -636,14 +766,14 @@ static int walk_sets(struct gb_reduce *r, struct gb_error *err)
         }
         r->stats.walked = r->to_walk.n;
         for (size_t i = 0; i < r->to_walk.n; i++)
-                if (conclude(r, r->to_walk.v[i], err) < 0)
+                if (keep_object(r, r->to_walk.v[i], err) < 0)
                         return -1;
         return 0;
 }
 
-static int conclude_or_put_off(struct gb_reduce *r, struct gb_group *g, struct gb_error *err)
+static int keep_or_put_off(struct gb_reduce *r, struct gb_group *g, struct gb_error *err)
 {
-        return g->partial ? put_off(r, g, err) : conclude(r, g, err);
+        return g->partial ? put_off(r, g, err) : keep_object(r, g, err);
 }
 
 static int flush_batch(struct gb_reduce *r, struct gb_error *err)
@@ -651,7 +781,7 @@ static int flush_batch(struct gb_reduce *r, struct gb_error *err)
         if (ask_all(r, &r->batch, &r->batch_arena, err) < 0)
                 return -1;
         for (size_t i = 0; i < r->batch.n; i++)
-                if (conclude_or_put_off(r, r->batch.v[i], err) < 0)
+                if (keep_or_put_off(r, r->batch.v[i], err) < 0)
                         return -1;
         gb_groups_fini(&r->batch);
         gb_arena_reset(&r->batch_arena);
@@ -697,8 +827,10 @@ static int place_now(struct gb_reduce *r, const struct gb_group *g, struct gb_er
 
 static int finish_dirs(struct gb_reduce *r, struct gb_error *err)
 {
-        r->dirs_done = true;
-        if (ask_all(r, &r->dirs, &r->keep, err) < 0)
+        for (size_t i = 0; i < r->dirs.n; i++)
+                if (back_to_cut(r, r->dirs.v[i], err) < 0)
+                        return -1;
+        if (place_settled_dirs(r, err) < 0)
                 return -1;
         for (size_t i = 0; i < r->dirs.n; i++)
                 if (place_now(r, r->dirs.v[i], err) < 0 || place_then(r, r->dirs.v[i], err) < 0)
@@ -753,16 +885,37 @@ static int place_group(struct gb_reduce *r, enum gb_section section, struct gb_e
 
         if (section == GB_SECTION_DIRS)
                 return gb_groups_add(&r->dirs, g, &r->keep) ? 0 : no_memory(err);
-        if (!r->dirs_done && finish_dirs(r, err) < 0)
-                return -1;
         if (g->found)
-                return conclude_or_put_off(r, g, err);
+                return keep_or_put_off(r, g, err);
         if (!gb_groups_add(&r->batch, g, &r->batch_arena))
                 return no_memory(err);
         return r->batch.n >= GB_LOOK_MAX ? flush_batch(r, err) : 0;
 }
 
-int gb_reduce_run(struct gb_reduce *r, struct gb_reduce_stats *stats, struct gb_error *err)
+static int as_they_come(const uint8_t *a, size_t alen, const uint8_t *b, size_t blen, void *arg)
+{
+        (void)a, (void)alen, (void)b, (void)blen, (void)arg;
+        return 0;
+}
+
+static int finish_objects(struct gb_reduce *r, struct gb_error *err)
+{
+        const uint8_t *rec;
+        size_t len;
+        int rc;
+
+        if (gb_sorter_finish(r->objects, err) < 0)
+                return -1;
+        while ((rc = gb_sorter_next(r->objects, &rec, &len, err)) == 1) {
+                if (!gb_group_decode(rec, len, &r->current))
+                        return gb_error_set(err, GB_ERR_CORRUPT, "a kept object came back broken");
+                if (back_to_cut(r, &r->current, err) < 0 || conclude(r, &r->current, err) < 0)
+                        return -1;
+        }
+        return rc;
+}
+
+static int take_all(struct gb_reduce *r, struct gb_error *err)
 {
         if (start_sources(r, err) < 0)
                 return -1;
@@ -776,7 +929,21 @@ int gb_reduce_run(struct gb_reduce *r, struct gb_reduce_stats *stats, struct gb_
                 if (place_group(r, section, err) < 0 || drop_group(r, section, &gfid, err) < 0)
                         return -1;
         }
-        if ((!r->dirs_done && finish_dirs(r, err) < 0) || flush_batch(r, err) < 0 || walk_sets(r, err) < 0)
+        return 0;
+}
+
+int gb_reduce_run(struct gb_reduce *r, const char *tmpdir, struct gb_reduce_stats *stats,
+                  struct gb_error *err)
+{
+        r->objects = gb_sorter_new(OBJECTS_MEMORY, tmpdir, as_they_come, NULL, NULL, err);
+        if (!r->objects || take_all(r, err) < 0)
+                return -1;
+        if (ask_all(r, &r->dirs, &r->keep, err) < 0 || flush_batch(r, err) < 0 || walk_sets(r, err) < 0)
+                return -1;
+        r->settling = true;
+        if (r->ops->settle && r->ops->settle(r->ops->arg, r, err) < 0)
+                return -1;
+        if (finish_dirs(r, err) < 0 || finish_objects(r, err) < 0)
                 return -1;
         if (stats)
                 *stats = r->stats;

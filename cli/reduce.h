@@ -24,8 +24,17 @@
  * directory with events stood at its T0 slot, one without events stands where it stood.  Directory
  * facts of all bricks are therefore read first (section 1 of every stream), then the rest by merge.
  *
- * Memory: the directory skeleton (about 100 bytes per directory involved) and one batch of gfids that
- * need a second look.  Everything else streams.
+ * The cut.  T1 is the volume at the cut, where the records end, and not when it was looked at a moment
+ * later: what was recorded in between (settle) takes the looked-at names back to the cut, by the rule that
+ * tells T0.  Bricks do not cut at one instant: an event that one delivered before its cut and another after
+ * is undone by settle and told next time; one that another brick has not delivered even then is told now,
+ * and its object is passed on (doubt, boundary) so that the late copies are not told again.
+ *
+ * What was listed last time may not have been read before it moved: objects with events in the window
+ * before (BEFORE) are listed again when they, or a directory above them, were renamed.
+ *
+ * Memory: the directory skeleton (about 100 bytes per directory involved), one batch of gfids that need a
+ * second look, and what was recorded since the cut.  Objects wait for the settled cut in a store that spills.
  */
 #ifndef GB_REDUCE_H
 #define GB_REDUCE_H
@@ -54,6 +63,13 @@ struct gb_reduce_ops {
          * when objects have names that no xattr tells (gfid2path was off). */
         int (*walk)(void *arg, struct gb_reduce *r, unsigned set, struct gb_error *err);
         int (*emit)(void *arg, const struct gb_op *op, struct gb_error *err);
+        /* All has been looked at: tell by gb_reduce_settle() what was recorded since the cut.  NULL: nothing
+         * was, the volume is at rest. */
+        int (*settle)(void *arg, struct gb_reduce *r, struct gb_error *err);
+        /* Bricks had not all delivered an event near the cut about this object, which is listed under these
+         * names: the next window is to be told by gb_reduce_boundary().  NULL: not wanted. */
+        int (*doubt)(void *arg, const gb_gfid *gfid, const struct gb_slot *names, unsigned n,
+                     struct gb_error *err);
 };
 
 struct gb_reduce_stats {
@@ -73,7 +89,7 @@ void gb_reduce_free(struct gb_reduce *r);
 /* An object whose events near the previous cut not every brick had delivered: `slots` are the names it
  * was listed under.  Before gb_reduce_run(). */
 int gb_reduce_boundary(struct gb_reduce *r, const gb_gfid *gfid, const struct gb_slot *slots, unsigned n,
-                       bool relist, struct gb_error *err);
+                       struct gb_error *err);
 
 /* Answers to look(). */
 int gb_reduce_dir(struct gb_reduce *r, const gb_gfid *gfid, const struct gb_slot *slot, struct gb_error *err);
@@ -82,9 +98,13 @@ int gb_reduce_found(struct gb_reduce *r, const struct gb_fact *fact, struct gb_e
 int gb_reduce_walked(struct gb_reduce *r, const gb_gfid *gfid, const struct gb_slot *slot,
                      struct gb_error *err);
 
+/* During settle(): a fact from behind the cut; only its claims count. */
+int gb_reduce_settle(struct gb_reduce *r, const struct gb_fact *fact, struct gb_error *err);
+
 /* Read all sources, emit all ops (in no order).  -1: the error of a source, of look, walk or emit;
  * GB_ERR_GAP if a lost name cannot be spelled because history does not say where its directory was;
  * GB_ERR_AGAIN if directories moved so fast that a present name could not be spelled. */
-int gb_reduce_run(struct gb_reduce *r, struct gb_reduce_stats *stats, struct gb_error *err);
+int gb_reduce_run(struct gb_reduce *r, const char *tmpdir, struct gb_reduce_stats *stats,
+                  struct gb_error *err);
 
 #endif

@@ -194,6 +194,10 @@ int gb_session_positions(const struct gb_session *s, struct gb_window *w, struct
                 if (take_position(n, b, &w->bricks[i], err) < 0)
                         return -1;
         }
+        w->relist = s->base && s->base->kind == GBX_FULL;
+        if (s->base &&
+            gb_buf_put(&w->boundary, s->base->boundary.boundary_val, s->base->boundary.boundary_len) < 0)
+                return gb_error_set(err, GB_ERR_MEMORY, "out of memory");
         return 0;
 }
 
@@ -225,6 +229,8 @@ static int prepare_node(const struct gb_session *s, const struct gb_session_node
         arg.pending.when = when;
         arg.pending.cursors.cursors_val = cursors;
         arg.pending.cursors.cursors_len = k;
+        arg.pending.boundary.boundary_val = (char *)w->boundary.data;
+        arg.pending.boundary.boundary_len = (unsigned)w->boundary.len;
         rc = gb_call_session_prepare(n->node->control, &arg, err);
         free(cursors);
         return rc;

@@ -37,7 +37,7 @@ int gb_session_register(const char *name, struct gb_volume *v, struct gb_error *
 int gb_session_open(struct gb_session *s, const char *name, struct gb_volume *v, struct gb_error *err);
 void gb_session_close(struct gb_session *s);
 
-/* Fill the windows' `from` with the positions of the base generation. */
+/* Fill the windows' `from` with the positions of the base generation, and take over its boundary set. */
 int gb_session_positions(const struct gb_session *s, struct gb_window *w, struct gb_error *err);
 
 /* Name the generation that is about to be made: a new uuid in s->generation. */

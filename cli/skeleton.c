@@ -122,3 +122,30 @@ enum gb_spelled gb_skeleton_spell(const struct gb_skeleton *s, enum gb_tree tree
         }
         return GB_SPELLED;
 }
+
+bool gb_skeleton_knows(const struct gb_skeleton *s, const gb_gfid *dir)
+{
+        return gb_gfidmap_get(&s->dirs, dir) != NULL;
+}
+
+static bool same_place(const struct skeleton_slot *a, const struct skeleton_slot *b)
+{
+        return a->place == b->place && a->len == b->len && gb_gfid_eq(&a->parent, &b->parent) &&
+               (!a->len || memcmp(a->name, b->name, a->len) == 0);
+}
+
+bool gb_skeleton_moved(const struct gb_skeleton *s, const gb_gfid *dir)
+{
+        gb_gfid at = *dir;
+
+        for (unsigned depth = 0; depth < GB_DEPTH_MAX && !gb_gfid_eq(&at, &GB_GFID_ROOT); depth++) {
+                const struct skeleton_dir *d = gb_gfidmap_get(&s->dirs, &at);
+
+                if (!d || d->now.place != PLACE_SLOT)
+                        return false;
+                if (d->then.place == PLACE_SLOT && !same_place(&d->now, &d->then))
+                        return true;
+                at = d->now.parent;
+        }
+        return false;
+}

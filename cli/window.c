@@ -36,19 +36,26 @@ struct collect {
         struct stream *streams;
         unsigned n_streams;
         struct gb_buf record;
+        struct gb_buf boundary;    /* of the next window */
         GB_VEC(struct root) roots; /* directories that were renamed: their T1 paths */
 };
 
-struct gb_sorter *gb_ops_sorter(struct gb_error *err)
+static const char *tmpdir(void)
 {
         const char *dir = getenv("TMPDIR");
 
-        return gb_sorter_new(OPS_MEMORY, dir && *dir ? dir : "/var/tmp", gb_op_cmp, NULL, gb_op_prefix, err);
+        return dir && *dir ? dir : "/var/tmp";
+}
+
+struct gb_sorter *gb_ops_sorter(struct gb_error *err)
+{
+        return gb_sorter_new(OPS_MEMORY, tmpdir(), gb_op_cmp, NULL, gb_op_prefix, err);
 }
 
 int gb_window_init(struct gb_window *w, const struct gb_volume *v, struct gb_error *err)
 {
         memset(w, 0, sizeof(*w));
+        gb_buf_init(&w->boundary, GB_BOUNDARY_MAX);
         w->bricks = calloc(v->n_bricks + 1, sizeof(*w->bricks));
         return w->bricks ? 0 : gb_error_set(err, GB_ERR_MEMORY, "out of memory");
 }
@@ -61,6 +68,7 @@ void gb_window_fini(struct gb_window *w, const struct gb_volume *v)
         }
         free(w->bricks);
         w->bricks = NULL;
+        gb_buf_fini(&w->boundary);
 }
 
 /* ---- streams ---- */
@@ -384,7 +392,7 @@ static int emit(void *arg, const struct gb_op *op, struct gb_error *err)
 {
         struct collect *k = arg;
 
-        if (k->window->expand && op->kind == GB_OP_RENAME && op->type == 'd') {
+        if ((k->window->expand || k->window->relist) && op->kind == GB_OP_RENAME && op->type == 'd') {
                 struct root root = {malloc(op->len), op->len};
 
                 if (!root.path || gb_vec_push(&k->roots, root) < 0) {
@@ -394,6 +402,110 @@ static int emit(void *arg, const struct gb_op *op, struct gb_error *err)
                 memcpy(root.path, op->path, op->len);
         }
         return add_op(k, op, err);
+}
+
+/* ---- the cut ---- */
+
+/* What one brick recorded since its cut. */
+static int settle_brick(struct collect *k, struct gb_reduce *r, const struct stream *s, struct gb_error *err)
+{
+        gbx_query q = {.kind = GBX_HISTORY};
+        struct gb_client *client = gb_volume_connect(k->cli, k->volume, s->brick, err);
+        struct gb_facts_reader reader;
+        struct gb_item item = {0};
+        struct gb_feed *feed;
+        const void *data;
+        size_t len;
+        int rc = -1;
+
+        if (!client)
+                return -1;
+        GB_WIRE_SET(q.gbx_query_u.history.from, gbx_cursor, s->window->cursor);
+        gb_facts_reader_init(&reader);
+        feed = gb_feed_open(client, k->volume->name, s->brick->path, s->brick->name, &q, GB_CHUNK_DEFAULT,
+                            err);
+        while (feed && (rc = gb_feed_next(feed, &data, &len, err)) == 1) {
+                gb_facts_feed(&reader, data, len);
+                while ((rc = gb_facts_next(&reader, &item, err)) == 1) {
+                        if (item.kind == GB_ITEM_DIR)
+                                rc = gb_reduce_dir(r, &item.gfid, &item.slot, err);
+                        else if (item.kind == GB_ITEM_FACT && item.fact.claims.n)
+                                rc = gb_reduce_settle(r, &item.fact, err);
+                        if (rc < 0)
+                                break;
+                }
+                if (rc < 0)
+                        break;
+        }
+        gb_fact_fini(&item.fact);
+        gb_feed_close(feed);
+        return rc;
+}
+
+/* A brick that fails now is spared if a sibling tells what happened since. */
+static int settle(void *arg, struct gb_reduce *r, struct gb_error *err)
+{
+        struct collect *k = arg;
+        bool *told = calloc(k->volume->n_sets + 1, sizeof(*told));
+        struct gb_error why = {0};
+        int rc = told ? 0 : gb_error_set(err, GB_ERR_MEMORY, "out of memory");
+
+        for (unsigned i = 0; rc == 0 && i < k->n_streams; i++) {
+                const struct stream *s = &k->streams[i];
+
+                if (!s->window->whole || s->window->by_time)
+                        continue;
+                if (settle_brick(k, r, s, &why) == 0)
+                        told[s->brick->set] = true;
+                else if (!spares(why.code))
+                        rc = -1;
+        }
+        for (unsigned i = 0; rc == 0 && why.code && i < k->volume->n_sets; i++)
+                if (!told[i])
+                        rc = -1;
+        if (rc < 0 && why.code)
+                *err = why;
+        free(told);
+        return rc;
+}
+
+static int doubt(void *arg, const gb_gfid *gfid, const struct gb_slot *names, unsigned n,
+                 struct gb_error *err)
+{
+        struct collect *k = arg;
+        struct gb_fact f = {.gfid = *gfid, .look = n ? GB_LOOK_PRESENT : GB_LOOK_ABSENT, .type = n ? 'f' : 0};
+
+        for (unsigned i = 0; i < n; i++)
+                if (gb_vec_push(&f.names, names[i]) < 0) {
+                        gb_fact_fini(&f);
+                        return gb_error_set(err, GB_ERR_MEMORY, "out of memory");
+                }
+        if (gb_fact_encode(&k->boundary, &f) < 0) {
+                gb_fact_fini(&f);
+                return gb_error_set(err, GB_ERR_AGAIN,
+                                    "too many objects were being changed while the list was made; try again");
+        }
+        gb_fact_fini(&f);
+        return 0;
+}
+
+static int load_boundary(struct collect *k, struct gb_reduce *r, struct gb_error *err)
+{
+        struct gb_reader in = {.p = k->window->boundary.data,
+                               .end = k->window->boundary.data + k->window->boundary.len};
+        struct gb_fact f = {0};
+        int rc = 0;
+
+        while (rc == 0 && k->window->boundary.len && gb_reader_left(&in)) {
+                gb_fact_reset(&f);
+                if (!gb_fact_decode(&in, &f))
+                        rc = gb_error_set(err, GB_ERR_CORRUPT,
+                                          "the session's boundary set is damaged; register it again");
+                else
+                        rc = gb_reduce_boundary(r, &f.gfid, f.names.v, (unsigned)f.names.n, err);
+        }
+        gb_fact_fini(&f);
+        return rc;
 }
 
 /* ---- what lies below renamed directories ---- */
@@ -416,6 +528,12 @@ static int expand_some(struct collect *k, const struct gb_slice_of_path *roots, 
         while (s && (rc = gb_scan_next(s, &e, err)) == 1) {
                 struct gb_op op = {
                         .kind = GB_OP_NEW, .path = e.path, .len = e.len, .type = e.type, .expanded = true};
+
+                if (!k->window->expand) {
+                        op.kind = GB_OP_MODIFY;
+                        op.flags = GB_FACT_DATA | GB_FACT_META;
+                        op.expanded = false;
+                }
 
                 if (add_op(k, &op, err) < 0) {
                         rc = -1;
@@ -478,10 +596,18 @@ static int check_sets(struct collect *k, struct gb_error *err)
         return 0;
 }
 
+/* A brick that did not tell gets a position now, so that it takes part again next time.  What it recorded
+ * between its siblings' cut and this moment, they tell. */
 static void tell_spared(const struct collect *k)
 {
         for (unsigned i = 0; i < k->volume->n_bricks; i++) {
-                const struct gb_brick_window *w = &k->window->bricks[i];
+                struct gb_brick_window *w = &k->window->bricks[i];
+                const struct gb_vbrick *b = &k->volume->bricks[i];
+                struct gb_error ignored;
+
+                if (!w->whole && !w->by_time && b->usable &&
+                    gb_call_cursor(b->node->control, k->volume->name, b->path, 0, &w->cursor, &ignored) < 0)
+                        w->cursor = NULL;
 
                 if (!w->whole && w->error.code)
                         gb_note(k->cli, "%s: its siblings tell its part (%s)", k->volume->bricks[i].name,
@@ -491,7 +617,8 @@ static void tell_spared(const struct collect *k)
 
 static int reduce(struct collect *k, struct gb_error *err)
 {
-        const struct gb_reduce_ops ops = {.arg = k, .look = look, .walk = walk, .emit = emit};
+        const struct gb_reduce_ops ops = {
+                .arg = k, .look = look, .walk = walk, .emit = emit, .settle = settle, .doubt = doubt};
         struct gb_fact_source *sources = calloc(k->n_streams + 1, sizeof(*sources));
         struct gb_reduce *r;
         int rc;
@@ -502,7 +629,9 @@ static int reduce(struct collect *k, struct gb_error *err)
                 sources[i] = (struct gb_fact_source){next_item, &k->streams[i], k->streams[i].brick->set,
                                                      k->streams[i].brick->name};
         r = gb_reduce_new(sources, k->n_streams, k->volume->n_sets, &k->volume->id, &ops, err);
-        rc = r ? gb_reduce_run(r, &k->window->stats, err) : -1;
+        rc = r ? load_boundary(k, r, err) : -1;
+        if (rc == 0)
+                rc = gb_reduce_run(r, tmpdir(), &k->window->stats, err);
         gb_reduce_free(r);
         free(sources);
         return rc;
@@ -516,6 +645,7 @@ int gb_window_collect(const struct gb_cli *c, struct gb_volume *v, struct gb_win
         int rc = 0;
 
         gb_buf_init(&k.record, 1024 * 1024);
+        gb_buf_init(&k.boundary, GB_BOUNDARY_MAX);
         k.streams = calloc(v->n_bricks + 1, sizeof(*k.streams));
         if (!k.streams)
                 rc = gb_error_set(err, GB_ERR_MEMORY, "out of memory");
@@ -531,8 +661,10 @@ int gb_window_collect(const struct gb_cli *c, struct gb_volume *v, struct gb_win
         }
         if (rc == 0)
                 tell_spared(&k);
-        if (rc == 0 && w->expand)
+        if (rc == 0 && (w->expand || w->relist))
                 rc = expand(&k, err);
+        gb_buf_fini(&w->boundary);
+        w->boundary = k.boundary;
         for (unsigned i = 0; i < k.n_streams; i++)
                 gb_feed_close(k.streams[i].feed);
         for (size_t i = 0; i < k.roots.n; i++)

@@ -8,6 +8,7 @@
 #ifndef GB_WINDOW_H
 #define GB_WINDOW_H
 
+#include "base/buf.h"
 #include "base/sorter.h"
 #include "list.h"
 #include "reduce.h"
@@ -25,8 +26,11 @@ struct gb_brick_window {
 
 struct gb_window {
         struct gb_brick_window *bricks; /* n_bricks of the volume */
-        bool expand;                    /* add what lies below renamed directories */
-        struct gb_reduce_stats stats;   /* out */
+        bool expand;                    /* what lies below renamed directories: as expanded ops */
+        bool relist; /* as MODIFY, because the list before was full: whoever read it may have come to a
+                        directory while it was renamed */
+        struct gb_buf boundary; /* in: the session's boundary set; out: the next one.  Facts with names */
+        struct gb_reduce_stats stats; /* out */
 };
 
 int gb_window_init(struct gb_window *w, const struct gb_volume *v, struct gb_error *err);
