@@ -156,6 +156,26 @@ static int copy_into(struct gb_group *to, const struct gb_group *from, struct gb
         return 0;
 }
 
+int gb_group_merge(struct gb_group *g, const struct gb_group *more, struct gb_arena *arena)
+{
+        g->flags |= more->flags;
+        g->type = g->type ? g->type : more->type;
+        for (size_t i = 0; i < more->touched.n; i++) {
+                struct gb_touched *t = gb_group_touch(g, &more->touched.v[i].slot, arena);
+
+                if (!t)
+                        return -1;
+                t->kinds |= more->touched.v[i].kinds;
+        }
+        for (size_t i = 0; i < more->names.n; i++)
+                if (gb_group_name(g, &more->names.v[i], arena) < 0)
+                        return -1;
+        for (size_t i = 0; i < more->told.n; i++)
+                if (gb_vec_push(&g->told, more->told.v[i]) < 0)
+                        return -1;
+        return 0;
+}
+
 void gb_group_unname(struct gb_group *g, const struct gb_slot *slot)
 {
         for (size_t i = 0; i < g->names.n; i++)

@@ -56,7 +56,11 @@ struct gb_touched *gb_group_touch(struct gb_group *g, const struct gb_slot *slot
 /* Take a T1 name away. */
 void gb_group_unname(struct gb_group *g, const struct gb_slot *slot);
 
-/* As bytes, and back (slots borrow from the bytes): what concluding needs, not what looking needs. */
+/* Add another group of the same gfid; what is new is copied to the arena. */
+int gb_group_merge(struct gb_group *g, const struct gb_group *more, struct gb_arena *arena);
+
+/* As bytes, and back (slots borrow from the bytes): what concluding needs, not what looking needs.  The
+ * gfid comes first. */
 int gb_group_encode(struct gb_buf *out, const struct gb_group *g);
 bool gb_group_decode(const uint8_t *rec, size_t len, struct gb_group *g);
 

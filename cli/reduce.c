@@ -10,6 +10,7 @@
  */
 #include <config.h>
 
+#include <endian.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -63,7 +64,7 @@ struct gb_reduce {
         unsigned *set_sources;          /* sources of each replica set */
         GB_VEC(struct gb_slot) victims; /* slots a directory was renamed onto: see spell_then() */
 
-        struct gb_group current;
+        struct gb_group current, more;
         struct gb_arena batch_arena;
         struct gb_groups batch; /* to be asked for on other sets */
         struct gb_arena walk_arena;
@@ -131,6 +132,7 @@ void gb_reduce_free(struct gb_reduce *r)
         gb_groups_fini(&r->batch);
         gb_groups_fini(&r->to_walk);
         gb_group_fini(&r->current);
+        gb_group_fini(&r->more);
         gb_skeleton_fini(&r->skeleton);
         gb_gfidmap_fini(&r->boundary);
         gb_gfidmap_fini(&r->settled);
@@ -790,6 +792,21 @@ static int flush_batch(struct gb_reduce *r, struct gb_error *err)
 
 /* ---- directories ---- */
 
+/*
+ * A directory that some bricks saw born, and none saw lose a name: was it made in the window, or did those
+ * bricks only heal it?  Who saw it renamed or removed had seen it born, so it was made.  Else it is where
+ * it was, unless all saw it born.
+ */
+static bool made_in_window(const struct gb_reduce *r, const struct gb_group *g, const struct gb_touched *born)
+{
+        if (born->born == r->n_sources || ((g->flags & GB_FACT_GONE) && !g->names.n))
+                return true;
+        for (size_t i = 0; i < g->touched.n; i++)
+                if (kind_of(&g->touched.v[i], GB_CLAIM_ARRIVE))
+                        return true;
+        return false;
+}
+
 /* Where a directory with events stood at T0. */
 static int place_then(struct gb_reduce *r, const struct gb_group *g, struct gb_error *err)
 {
@@ -811,9 +828,9 @@ static int place_then(struct gb_reduce *r, const struct gb_group *g, struct gb_e
                 rc = gb_skeleton_then(&r->skeleton, &g->gfid, &b->slots[0]);
         else if (left)
                 rc = gb_skeleton_then(&r->skeleton, &g->gfid, &left->slot);
-        else if (born) /* on every brick: it is new; on some: they may have healed it, it may be old */
+        else if (born)
                 rc = gb_skeleton_then(&r->skeleton, &g->gfid,
-                                      born->born == r->n_sources ? NULL : &born->slot);
+                                      made_in_window(r, g, born) ? NULL : &born->slot);
         return rc < 0 ? no_memory(err) : 0;
 }
 
@@ -892,10 +909,47 @@ static int place_group(struct gb_reduce *r, enum gb_section section, struct gb_e
         return r->batch.n >= GB_LOOK_MAX ? flush_batch(r, err) : 0;
 }
 
-static int as_they_come(const uint8_t *a, size_t alen, const uint8_t *b, size_t blen, void *arg)
+/* Kept objects by gfid, with which their records begin. */
+static int object_cmp(const uint8_t *a, size_t alen, const uint8_t *b, size_t blen, void *arg)
 {
-        (void)a, (void)alen, (void)b, (void)blen, (void)arg;
-        return 0;
+        (void)alen, (void)blen, (void)arg;
+        return memcmp(a, b, sizeof(gb_gfid));
+}
+
+static uint64_t object_prefix(const uint8_t *rec, size_t len, void *arg)
+{
+        uint64_t v;
+
+        (void)len, (void)arg;
+        memcpy(&v, rec, sizeof(v));
+        return be64toh(v);
+}
+
+static int broken(struct gb_error *err)
+{
+        return gb_error_set(err, GB_ERR_CORRUPT, "a kept object came back broken");
+}
+
+/* Take the object read ahead, and what else was kept about it: one whose shards changed is in two sections.
+ */
+static int take_object(struct gb_reduce *r, const uint8_t **rec, size_t *len, struct gb_error *err)
+{
+        int rc;
+
+        gb_buf_reset(&r->record); /* the sorter's copy goes with the next one */
+        gb_arena_reset(&r->batch_arena);
+        if (gb_buf_put(&r->record, *rec, *len) < 0)
+                return no_memory(err);
+        if (!gb_group_decode(r->record.data, r->record.len, &r->current))
+                return broken(err);
+        while ((rc = gb_sorter_next(r->objects, rec, len, err)) == 1 &&
+               object_cmp(r->record.data, r->record.len, *rec, *len, NULL) == 0) {
+                if (!gb_group_decode(*rec, *len, &r->more))
+                        return broken(err);
+                if (gb_group_merge(&r->current, &r->more, &r->batch_arena) < 0)
+                        return no_memory(err);
+        }
+        return rc;
 }
 
 static int finish_objects(struct gb_reduce *r, struct gb_error *err)
@@ -906,10 +960,10 @@ static int finish_objects(struct gb_reduce *r, struct gb_error *err)
 
         if (gb_sorter_finish(r->objects, err) < 0)
                 return -1;
-        while ((rc = gb_sorter_next(r->objects, &rec, &len, err)) == 1) {
-                if (!gb_group_decode(rec, len, &r->current))
-                        return gb_error_set(err, GB_ERR_CORRUPT, "a kept object came back broken");
-                if (back_to_cut(r, &r->current, err) < 0 || conclude(r, &r->current, err) < 0)
+        rc = gb_sorter_next(r->objects, &rec, &len, err);
+        while (rc == 1) {
+                rc = take_object(r, &rec, &len, err);
+                if (rc < 0 || back_to_cut(r, &r->current, err) < 0 || conclude(r, &r->current, err) < 0)
                         return -1;
         }
         return rc;
@@ -935,7 +989,7 @@ static int take_all(struct gb_reduce *r, struct gb_error *err)
 int gb_reduce_run(struct gb_reduce *r, const char *tmpdir, struct gb_reduce_stats *stats,
                   struct gb_error *err)
 {
-        r->objects = gb_sorter_new(OBJECTS_MEMORY, tmpdir, as_they_come, NULL, NULL, err);
+        r->objects = gb_sorter_new(OBJECTS_MEMORY, tmpdir, object_cmp, NULL, object_prefix, err);
         if (!r->objects || take_all(r, err) < 0)
                 return -1;
         if (ask_all(r, &r->dirs, &r->keep, err) < 0 || flush_batch(r, err) < 0 || walk_sets(r, err) < 0)
