@@ -19,6 +19,7 @@ struct gb_options {
         const char *prefix; /* put before every path, with a slash; NULL: none */
         const char *types;  /* letters of gb_entry types to list; NULL: all */
         bool partial;       /* list although a replica set is missing (exit status stays 2) */
+        bool full_on_gap;   /* a replica set with a gap in its history is listed in full */
         bool json;          /* status-like commands */
         bool quiet;
         enum gb_progress_mode progress;

@@ -111,6 +111,8 @@ int gb_cmd_inc(const struct gb_cli *c, int argc, char **argv)
                 w.bricks[i].start = start;
                 w.bricks[i].end = end;
         }
+        w.full_on_gap = c->o.full_on_gap;
+        info.full_sets = w.full_sets;
         if (rc == 0)
                 rc = gb_list_open(&l, c, &info, &err);
         if (rc == 0)

@@ -135,6 +135,8 @@ static int run(const struct gb_cli *c, const char *name, bool commit)
                 gb_session_new_generation(&o.session);
                 info.kind = o.session.base ? "incremental" : "full";
                 info.generation = o.session.generation;
+                w.full_on_gap = c->o.full_on_gap;
+                info.full_sets = w.full_sets;
                 rc = gb_list_open(&l, c, &info, &err);
         }
         if (rc == 0)

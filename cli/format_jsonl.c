@@ -112,6 +112,23 @@ static int put_member(struct gb_list *l, const char *key, const char *value)
         return put_string(&l->line, (const uint8_t *)value, strlen(value));
 }
 
+/* "full_sets":[...]: what is not listed of these replica sets is gone or unchanged, nobody knows. */
+static int put_full_sets(struct gb_list *l)
+{
+        char text[32];
+        bool any = false;
+
+        for (unsigned i = 0; l->info->full_sets && i < l->info->volume->n_sets; i++) {
+                if (!l->info->full_sets[i])
+                        continue;
+                snprintf(text, sizeof(text), "%s%u", any ? "," : ",\"full_sets\":[", i);
+                if (put_text(&l->line, text) < 0)
+                        return -1;
+                any = true;
+        }
+        return any ? put_text(&l->line, "]") : 0;
+}
+
 static int begin(struct gb_list *l)
 {
         char id[GB_GFID_TEXT];
@@ -134,7 +151,7 @@ static int begin(struct gb_list *l)
                     put_string(&l->line, (const uint8_t *)name, strlen(name)) < 0)
                         return -1;
         }
-        return put_text(&l->line, "]}\n");
+        return put_text(&l->line, "]") < 0 || put_full_sets(l) < 0 ? -1 : put_text(&l->line, "}\n");
 }
 
 static int line(struct gb_list *l, const struct gb_op *op)
@@ -169,10 +186,10 @@ static int end(struct gb_list *l, bool complete)
 
         snprintf(text, sizeof(text),
                  "{\"end\":true,\"entries\":%" PRIu64 ",\"new\":%" PRIu64 ",\"modify\":%" PRIu64
-                 ",\"delete\":%" PRIu64 ",\"rename\":%" PRIu64 ",\"skipped\":%" PRIu64 ",\"complete\":%s}\n",
+                 ",\"delete\":%" PRIu64 ",\"rename\":%" PRIu64 ",\"skipped\":%" PRIu64 ",\"complete\":%s",
                  n->entries, n->new_, n->modify, n->delete_, n->rename_, n->skipped,
                  complete ? "true" : "false");
-        return put_text(&l->line, text);
+        return put_text(&l->line, text) < 0 || put_full_sets(l) < 0 ? -1 : put_text(&l->line, "}\n");
 }
 
 const struct gb_format_ops gb_format_jsonl = {

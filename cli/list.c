@@ -52,6 +52,15 @@ int gb_list_open(struct gb_list *l, const struct gb_cli *c, const struct gb_list
         l->out = gb_output_open(c->o.out_file, err);
         if (!l->out)
                 return -1;
+        return 0;
+}
+
+/* The header comes late, because it says what is known only when the window was collected. */
+static int begin(struct gb_list *l, struct gb_error *err)
+{
+        if (l->begun)
+                return 0;
+        l->begun = true;
         if (l->format->begin(l) < 0)
                 return no_memory(err);
         return write_line(l, err);
@@ -107,6 +116,8 @@ int gb_list_op(struct gb_list *l, const struct gb_op *op, struct gb_error *err)
 
         if ((op->expanded && !l->format->wants_expanded) || !type_wanted(l, op->type))
                 return 0;
+        if (begin(l, err) < 0)
+                return -1;
         rc = l->format->line(l, op);
         if (rc < 0)
                 return no_memory(err);
@@ -135,6 +146,8 @@ int gb_list_entry(struct gb_list *l, const struct gb_entry *e, struct gb_error *
 
 int gb_list_finish(struct gb_list *l, bool complete, struct gb_error *err)
 {
+        if (begin(l, err) < 0)
+                return -1;
         if (l->format->end(l, complete) < 0)
                 return no_memory(err);
         if (write_line(l, err) < 0 || gb_output_finish(l->out, err) < 0)

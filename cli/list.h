@@ -18,6 +18,7 @@ struct gb_list_info {
         const struct gb_volume *volume;
         const char *session;    /* NULL: none */
         const char *generation; /* NULL: none */
+        const bool *full_sets;  /* replica sets that are listed in full because of a gap; NULL: none */
 };
 
 struct gb_list_counts {
@@ -30,6 +31,7 @@ struct gb_list {
         const struct gb_format_ops *format;
         struct gb_output *out;
         struct gb_output *skipped; /* opened when first needed */
+        bool begun;                /* the header is written, with the first line or the end */
         struct gb_list_counts counts;
         struct gb_buf line;     /* the line being made */
         struct gb_buf full;     /* prefix and path */

@@ -49,7 +49,17 @@ static const struct gb_command commands[] = {
 
 #define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))
 
-enum { OPT_VERSION = 256, OPT_FORMAT, OPT_PREFIX, OPT_TYPE, OPT_PARTIAL, OPT_JSON, OPT_PROGRESS, OPT_RSH };
+enum {
+        OPT_VERSION = 256,
+        OPT_FORMAT,
+        OPT_PREFIX,
+        OPT_TYPE,
+        OPT_PARTIAL,
+        OPT_ON_GAP,
+        OPT_JSON,
+        OPT_PROGRESS,
+        OPT_RSH
+};
 
 static const struct option long_options[] = {{"out-file", required_argument, NULL, 'o'},
                                              {"format", required_argument, NULL, OPT_FORMAT},
@@ -57,6 +67,7 @@ static const struct option long_options[] = {{"out-file", required_argument, NUL
                                              {"prefix", required_argument, NULL, OPT_PREFIX},
                                              {"type", required_argument, NULL, OPT_TYPE},
                                              {"partial", no_argument, NULL, OPT_PARTIAL},
+                                             {"on-gap", required_argument, NULL, OPT_ON_GAP},
                                              {"json", no_argument, NULL, OPT_JSON},
                                              {"quiet", no_argument, NULL, 'q'},
                                              {"progress", required_argument, NULL, OPT_PROGRESS},
@@ -118,6 +129,9 @@ static int help(void)
              "      --prefix=DIR        put DIR in front of every path\n"
              "      --type=LETTERS      only these types: f d l p s b c\n"
              "      --partial           full: list although a replica set is missing (still exit status 2)\n"
+             "      --on-gap=WHAT       fail (default, exit status 3), or full: list a replica set whose "
+             "history\n"
+             "                          has a gap in full\n"
              "      --rsh=PROGRAM       reach agents by PROGRAM HOST gbackupd --single\n"
              "      --json              sessions, show, status: JSON\n"
              "      --progress=MODE     auto, none, json\n"
@@ -194,6 +208,10 @@ static int one_option(struct gb_options *o, int opt)
         case OPT_PARTIAL:
                 o->partial = true;
                 return -1;
+        case OPT_ON_GAP:
+                o->full_on_gap = strcmp(optarg, "full") == 0;
+                return o->full_on_gap || strcmp(optarg, "fail") == 0 ? -1
+                                                                     : usage("--on-gap is one of fail, full");
         case OPT_JSON:
                 o->json = true;
                 return -1;

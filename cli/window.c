@@ -57,7 +57,8 @@ int gb_window_init(struct gb_window *w, const struct gb_volume *v, struct gb_err
         memset(w, 0, sizeof(*w));
         gb_buf_init(&w->boundary, GB_BOUNDARY_MAX);
         w->bricks = calloc(v->n_bricks + 1, sizeof(*w->bricks));
-        return w->bricks ? 0 : gb_error_set(err, GB_ERR_MEMORY, "out of memory");
+        w->full_sets = calloc(v->n_sets + 1, sizeof(*w->full_sets));
+        return w->bricks && w->full_sets ? 0 : gb_error_set(err, GB_ERR_MEMORY, "out of memory");
 }
 
 void gb_window_fini(struct gb_window *w, const struct gb_volume *v)
@@ -67,7 +68,9 @@ void gb_window_fini(struct gb_window *w, const struct gb_volume *v)
                 free(w->bricks[i].cursor);
         }
         free(w->bricks);
+        free(w->full_sets);
         w->bricks = NULL;
+        w->full_sets = NULL;
         gb_buf_fini(&w->boundary);
 }
 
@@ -588,10 +591,16 @@ static int check_sets(struct collect *k, struct gb_error *err)
                             (!worst || w->error.code == GB_ERR_GAP || w->error.code == GB_ERR_CHANGELOG_OFF))
                                 worst = w;
                 }
-                if (!whole) {
-                        *err = worst->error;
-                        return gb_error_prefix(err, "replica set %u", set);
+                if (whole)
+                        continue;
+                if (k->window->full_on_gap && worst->error.code == GB_ERR_GAP) {
+                        gb_say("replica set %u: %s; it is listed in full", set, worst->error.text);
+                        k->window->full_sets[set] = true;
+                        k->window->n_full_sets++;
+                        continue;
                 }
+                *err = worst->error;
+                return gb_error_prefix(err, "replica set %u", set);
         }
         return 0;
 }
@@ -609,10 +618,57 @@ static void tell_spared(const struct collect *k)
                     gb_call_cursor(b->node->control, k->volume->name, b->path, 0, &w->cursor, &ignored) < 0)
                         w->cursor = NULL;
 
-                if (!w->whole && w->error.code)
+                if (!w->whole && w->error.code && !k->window->full_sets[b->set])
                         gb_note(k->cli, "%s: its siblings tell its part (%s)", k->volume->bricks[i].name,
                                 w->error.text);
         }
+}
+
+static int add_full_entry(struct collect *k, struct parents *p, const struct gb_entry *e,
+                          struct gb_error *err)
+{
+        struct gb_op op = {.kind = GB_OP_NEW,
+                           .path = e->path,
+                           .len = e->len,
+                           .type = e->type,
+                           .has_gfid = e->has_gfid,
+                           .gfid = e->gfid,
+                           .flags = GB_FACT_DATA | GB_FACT_META};
+        struct level l = {e->len, e->gfid};
+        size_t at;
+
+        if (!parent_of(p, e, &at, &op.parent))
+                return gb_error_set(err, GB_ERR_AGAIN,
+                                    "directories moved while a replica set was listed; try again");
+        if (e->type == 'd' && gb_vec_push(&p->levels, l) < 0)
+                return gb_error_set(err, GB_ERR_MEMORY, "out of memory");
+        return add_op(k, &op, err);
+}
+
+/* The names of the replica sets whose history has a gap.  Their positions were taken just before. */
+static int list_full_sets(struct collect *k, struct gb_error *err)
+{
+        for (unsigned set = 0; set < k->volume->n_sets; set++) {
+                struct gb_scan_options o = {.gfids = true, .only_set = (int)set};
+                struct parents p = {GB_VEC_INIT};
+                struct gb_scan *s;
+                struct gb_entry e;
+                int rc = -1;
+
+                if (!k->window->full_sets[set])
+                        continue;
+                s = gb_scan_open(k->cli, k->volume, &o, NULL, err);
+                while (s && (rc = gb_scan_next(s, &e, err)) == 1)
+                        if (add_full_entry(k, &p, &e, err) < 0) {
+                                rc = -1;
+                                break;
+                        }
+                gb_vec_free(&p.levels);
+                gb_scan_close(s);
+                if (rc < 0)
+                        return -1;
+        }
+        return 0;
 }
 
 static int reduce(struct collect *k, struct gb_error *err)
@@ -661,6 +717,8 @@ int gb_window_collect(const struct gb_cli *c, struct gb_volume *v, struct gb_win
         }
         if (rc == 0)
                 tell_spared(&k);
+        if (rc == 0)
+                rc = list_full_sets(&k, err);
         if (rc == 0 && (w->expand || w->relist))
                 rc = expand(&k, err);
         gb_buf_fini(&w->boundary);

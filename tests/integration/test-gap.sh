@@ -85,6 +85,24 @@ wait_for 20 brick_is_up silent 0
 mount_volume silent
 gap silent
 
+it "--on-gap=full lists the replica set in full, says so, and the session goes on"
+run_cli 0 s-silent --on-gap=full --format=jsonl --out-file="$T/gap.jsonl"
+head -n 1 "$T/gap.jsonl" | grep -F '"full_sets":[0]' >/dev/null || problem "the header does not say full_sets: $(head -n 1 "$T/gap.jsonl")"
+tail -n 1 "$T/gap.jsonl" | grep -F '"full_sets":[0]' >/dev/null || problem "the trailer does not say full_sets: $(tail -n 1 "$T/gap.jsonl")"
+grep -F 'is listed in full' "$ERR" >/dev/null || problem "stderr does not say it: $(cat "$ERR")"
+listed "$T/gap.jsonl" "list" <<'END'
+NEW in-a-slice
+NEW later
+NEW old
+NEW unseen
+END
+wait_rollover silent
+wait_rollover silent
+echo 1 >"$M/afterwards"
+run_cli 0 s-silent --format=jsonl --out-file="$T/inc.jsonl" && listed "$T/inc.jsonl" "list afterwards" <<'END'
+NEW afterwards
+END
+
 it "after a gap a new session starts full again"
 run_cli 0 unregister s-offon
 run_cli 0 register s-offon "$HOST" offon
