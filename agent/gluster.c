@@ -396,12 +396,10 @@ static int check_volume(const char *volume, struct gb_error *err)
         return gb_error_set(err, GB_ERR_NO_VOLUME, "not a volume name: %.64s", volume);
 }
 
-int gb_gluster_topology(const struct gb_gluster *g, const char *volume, struct gb_volinfo *v,
-                        struct gb_error *err)
+int gb_gluster_info(const struct gb_gluster *g, const char *volume, struct gb_volinfo *v,
+                    struct gb_error *err)
 {
         const char *const info[] = {"volume", "info", volume, NULL};
-        const char *const status[] = {"volume", "status", volume, NULL};
-        const char *const pool[] = {"pool", "list", NULL};
         struct info_arg arg = {volume, v};
 
         *v = (struct gb_volinfo){.name = NULL};
@@ -409,6 +407,17 @@ int gb_gluster_topology(const struct gb_gluster *g, const char *volume, struct g
                 return -1;
         if (run(g, info, "volume info", take_info, &arg, err) < 0)
                 return gb_error_prefix(err, "volume %s", volume);
+        return 0;
+}
+
+int gb_gluster_topology(const struct gb_gluster *g, const char *volume, struct gb_volinfo *v,
+                        struct gb_error *err)
+{
+        const char *const status[] = {"volume", "status", volume, NULL};
+        const char *const pool[] = {"pool", "list", NULL};
+
+        if (gb_gluster_info(g, volume, v, err) < 0)
+                return -1;
         if (v->started && run(g, status, "volume status", take_status, v, err) < 0)
                 goto fail;
         if (run(g, pool, "pool list", take_pool, v, err) < 0)

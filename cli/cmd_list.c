@@ -45,7 +45,7 @@ int gb_cmd_full(const struct gb_cli *c, int argc, char **argv)
         int rc;
 
         (void)argc;
-        if (gb_volume_open(c, argv[0], argv[1], &v, &err) < 0)
+        if (gb_volume_open(c, argv[0], argv[1], false, &v, &err) < 0)
                 return gb_fail(&err);
         rc = gb_list_open(&l, c, &info, &err);
         if (rc == 0)
@@ -103,7 +103,7 @@ int gb_cmd_inc(const struct gb_cli *c, int argc, char **argv)
                 gb_error_set(&err, GB_ERR_USAGE, "START (%s) must be before END (%s)", argv[2], argv[3]);
                 return gb_fail(&err);
         }
-        if (gb_volume_open(c, argv[0], argv[1], &v, &err) < 0)
+        if (gb_volume_open(c, argv[0], argv[1], false, &v, &err) < 0)
                 return gb_fail(&err);
         rc = gb_window_init(&w, &v, &err);
         for (unsigned i = 0; rc == 0 && i < v.n_bricks; i++) {

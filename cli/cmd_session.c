@@ -24,7 +24,7 @@ static int open_session(const struct gb_cli *c, const char *name, struct opened 
         memset(o, 0, sizeof(*o));
         if (gb_session_name_check(name, err) < 0 || gb_registry_get(name, &o->reg, err) < 0)
                 return -1;
-        if (gb_volume_open(c, o->reg.host, o->reg.volume, &o->volume, err) < 0)
+        if (gb_volume_open(c, o->reg.host, o->reg.volume, false, &o->volume, err) < 0)
                 return -1;
         return gb_session_open(&o->session, name, &o->volume, err);
 }
@@ -46,7 +46,7 @@ int gb_cmd_register(const struct gb_cli *c, int argc, char **argv)
 
         (void)argc;
         if (gb_session_name_check(argv[0], &err) < 0 || gb_registry_check_new(argv[0], &err) < 0 ||
-            gb_volume_open(c, argv[1], argv[2], &v, &err) < 0)
+            gb_volume_open(c, argv[1], argv[2], false, &v, &err) < 0)
                 return gb_fail(&err);
         rc = gb_call_enable(v.nodes[0].control, v.name, &was_on, &err);
         if (rc == 0 && !was_on)
@@ -80,7 +80,7 @@ int gb_cmd_unregister(const struct gb_cli *c, int argc, char **argv)
         if (rc == 0)
                 rc = gb_registry_get(argv[0], &reg, &err);
         if (rc == 0) {
-                rc = gb_volume_open(c, reg.host, reg.volume, &v, &err);
+                rc = gb_volume_open(c, reg.host, reg.volume, false, &v, &err);
                 if (rc == 0)
                         rc = gb_session_unregister(argv[0], &v, &err);
                 else if (err.code == GB_ERR_NO_VOLUME)

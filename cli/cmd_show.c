@@ -156,7 +156,7 @@ int gb_cmd_show(const struct gb_cli *c, int argc, char **argv)
 
         (void)argc;
         if (gb_session_name_check(argv[0], &err) < 0 || gb_registry_get(argv[0], &r, &err) < 0 ||
-            gb_volume_open(c, r.host, r.volume, &v, &err) < 0) {
+            gb_volume_open(c, r.host, r.volume, false, &v, &err) < 0) {
                 status = gb_fail(&err);
                 goto out;
         }
@@ -191,7 +191,7 @@ int gb_cmd_status(const struct gb_cli *c, int argc, char **argv)
         int status = GB_EXIT_OK;
 
         (void)argc;
-        if (gb_volume_open(c, argv[0], argv[1], &v, &err) < 0) {
+        if (gb_volume_open(c, argv[0], argv[1], true, &v, &err) < 0) {
                 json_decref(bricks);
                 return gb_fail(&err);
         }
@@ -280,7 +280,7 @@ int gb_cmd_resolve(const struct gb_cli *c, int argc, char **argv)
                 if (!gb_gfid_parse(argv[2 + i], strlen(argv[2 + i]), &gfids[i]))
                         rc = gb_error_set(&err, GB_ERR_USAGE, "\"%.80s\" is no gfid", argv[2 + i]);
         if (rc == 0)
-                rc = gb_volume_open(c, argv[0], argv[1], &v, &err);
+                rc = gb_volume_open(c, argv[0], argv[1], false, &v, &err);
         if (rc < 0) {
                 free(gfids);
                 return gb_fail(&err);

@@ -114,7 +114,7 @@ static int take_topology(const struct gb_cli *c, struct gb_volume *v, struct gb_
         return 0;
 }
 
-int gb_volume_open(const struct gb_cli *c, const char *host, const char *name, struct gb_volume *v,
+int gb_volume_open(const struct gb_cli *c, const char *host, const char *name, bool live, struct gb_volume *v,
                    struct gb_error *err)
 {
         gbx_topology t = {0};
@@ -134,7 +134,7 @@ int gb_volume_open(const struct gb_cli *c, const char *host, const char *name, s
         }
         v->nodes[0] = (struct gb_node){.host = v->host, .control = first};
         v->n_nodes = 1;
-        rc = gb_call_topology(first, name, &t, err);
+        rc = gb_call_topology(first, name, live, &t, err);
         if (rc == 0)
                 rc = take_topology(c, v, first, &t, err);
         gb_xdr_release((xdrproc_t)xdr_gbx_topology, &t);

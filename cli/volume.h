@@ -41,8 +41,9 @@ struct gb_volume {
 };
 
 /* Ask HOST for the topology and every brick's node for its health.  -1: HOST unreachable, volume
- * unknown or not started.  Unreachable other nodes are recorded, not an error here. */
-int gb_volume_open(const struct gb_cli *c, const char *host, const char *name, struct gb_volume *v,
+ * unknown or not started.  Unreachable other nodes are recorded, not an error here.  `live`: know also
+ * what only a transaction over all nodes tells (rebalancing). */
+int gb_volume_open(const struct gb_cli *c, const char *host, const char *name, bool live, struct gb_volume *v,
                    struct gb_error *err);
 void gb_volume_close(struct gb_volume *v);
 

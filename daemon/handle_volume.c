@@ -94,7 +94,7 @@ static int put_topology(struct gb_worker *w, const struct gb_volinfo *v, gbx_top
         return put_lists(v, out, err);
 }
 
-static int topology(struct gb_worker *w, const gbx_volume_arg *arg, gbx_topology *out, struct gb_error *err)
+static int topology(struct gb_worker *w, const gbx_topology_arg *arg, gbx_topology *out, struct gb_error *err)
 {
         GB_CLEANUP_FREE
         char *volume = gb_handler_volume(&arg->volume, err);
@@ -103,7 +103,8 @@ static int topology(struct gb_worker *w, const gbx_volume_arg *arg, gbx_topology
 
         if (!volume)
                 return -1;
-        rc = gb_gluster_topology(&w->gluster, volume, &v, err);
+        rc = arg->live ? gb_gluster_topology(&w->gluster, volume, &v, err)
+                       : gb_gluster_info(&w->gluster, volume, &v, err);
         if (rc == 0)
                 rc = put_topology(w, &v, out, err);
         if (rc < 0) {
@@ -114,7 +115,7 @@ static int topology(struct gb_worker *w, const gbx_volume_arg *arg, gbx_topology
         return rc;
 }
 
-bool_t gbx_topology_1_svc(gbx_volume_arg *arg, gbx_topology_res *res, struct svc_req *req)
+bool_t gbx_topology_1_svc(gbx_topology_arg *arg, gbx_topology_res *res, struct svc_req *req)
 {
         struct gb_error err;
         struct gb_worker *w = GB_ENTER(req, res, &err);
@@ -132,7 +133,7 @@ static int enable(struct gb_worker *w, const gbx_volume_arg *arg, gbx_enable_ok 
 
         if (!volume)
                 return -1;
-        rc = gb_gluster_topology(&w->gluster, volume, &v, err);
+        rc = gb_gluster_info(&w->gluster, volume, &v, err);
         out->was_on = rc == 0 && option_on(&v, "changelog.changelog");
         gb_volinfo_fini(&v);
         if (rc < 0 || out->was_on)

@@ -31,7 +31,8 @@ const gbx_hello_ok *gb_client_hello(const struct gb_client *c);
 const char *gb_client_peer(const struct gb_client *c);
 
 /* Each: 0 or -1.  `out` is zeroed first. */
-int gb_call_topology(struct gb_client *c, const char *volume, gbx_topology *out, struct gb_error *err);
+int gb_call_topology(struct gb_client *c, const char *volume, bool live, gbx_topology *out,
+                     struct gb_error *err);
 int gb_call_brick_status(struct gb_client *c, const char *volume, const char *brick, gbx_brick_status *out,
                          struct gb_error *err);
 /* *cursor: malloc'd text. */

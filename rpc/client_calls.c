@@ -17,12 +17,14 @@
 
 _Static_assert(sizeof(gb_gfid) == sizeof(gbx_gfid), "gfid arrays are passed on as they are");
 
-int gb_call_topology(struct gb_client *c, const char *volume, gbx_topology *out, struct gb_error *err)
+int gb_call_topology(struct gb_client *c, const char *volume, bool live, gbx_topology *out,
+                     struct gb_error *err)
 {
-        gbx_volume_arg arg;
+        gbx_topology_arg arg;
 
         GB_WIRE_SET(arg.volume, gbx_volname, volume);
-        return gb_client_call(c, GBX_TOPOLOGY, GB_CALL_MS, (xdrproc_t)xdr_gbx_volume_arg, &arg,
+        arg.live = live;
+        return gb_client_call(c, GBX_TOPOLOGY, GB_CALL_MS, (xdrproc_t)xdr_gbx_topology_arg, &arg,
                               ARM(gbx_topology), out, sizeof(*out), err);
 }
 

@@ -193,7 +193,7 @@ START_TEST(questions_are_answered)
         bool was_on = false;
 
         start_good_agent();
-        ck_assert_int_eq(gb_call_topology(client, "v", &topology, &err), 0);
+        ck_assert_int_eq(gb_call_topology(client, "v", true, &topology, &err), 0);
         ck_assert_uint_eq(topology.bricks.bricks_len, 2);
         ck_assert_int_eq(topology.bricks.bricks_val[1].index, 1);
         ck_assert_mem_eq(topology.bricks.bricks_val[1].host.gbx_name_val, "node-b", 6);
@@ -265,7 +265,7 @@ START_TEST(an_agents_error_names_the_agent_and_leaves_the_connection)
         gbx_topology out;
 
         start_good_agent();
-        ck_assert_int_eq(gb_call_topology(client, "other", &out, &err), -1);
+        ck_assert_int_eq(gb_call_topology(client, "other", false, &out, &err), -1);
         ck_assert_int_eq(err.code, GB_ERR_NO_VOLUME);
         ck_assert_str_eq(err.text, "agent-x: no such volume");
         ck_assert_uint_eq(out.bricks.bricks_len, 0);
