@@ -122,13 +122,22 @@ static unsigned count_upper(const struct gb_htime *h, size_t lo, size_t hi, int6
         return n;
 }
 
+static const struct gb_slice *find_slice(const struct gb_chain *c, int64_t ts)
+{
+        size_t i = 0;
+
+        while (i < c->slices.slices.n && c->slices.slices.v[i].ts < ts)
+                i++;
+        return i < c->slices.slices.n && c->slices.slices.v[i].ts == ts ? &c->slices.slices.v[i] : NULL;
+}
+
 static bool is_old_live(const struct gb_chain *c, const struct gb_cursor *from)
 {
-        const struct gb_slice *s = c->slices.slices.n ? &c->slices.slices.v[0] : NULL;
+        const struct gb_slice *s = find_slice(c, from->last_ts);
         char name[GB_SLICE_NAME];
         struct stat st;
 
-        return s && s->ts == from->last_ts && s->file && from->live_ino &&
+        return s && s->file && from->live_ino &&
                fstatat(c->slices.dir_fd, gb_slice_name(s, name), &st, AT_SYMLINK_NOFOLLOW) == 0 &&
                st.st_ino == from->live_ino;
 }

@@ -27,7 +27,7 @@ int gb_chain_open(const char *dir, int64_t since, const char *htime, uint64_t of
                   struct gb_error *err);
 void gb_chain_close(struct gb_chain *c);
 
-/* The HTIME of a chain opened with since = cursor.last_ts - 1, offset = cursor.htime_len goes on where the
+/* The HTIME of a chain opened with since < cursor.last_ts, offset = cursor.htime_len goes on where the
  * cursor stands: fills first and take_since. */
 int gb_chain_follow(struct gb_chain *c, const struct gb_cursor *from, struct gb_error *err);
 /* The window by time begins with slices of this ts: fills first. */

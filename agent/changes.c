@@ -1,11 +1,12 @@
 /*
  * changes - see changes.h.
  *
- * Four phases.  READ takes records into the grouping (events.h).  DIRS goes through the groups once:
- * each object is looked at, directories leave as section 1 at once, all others wait, complete, in a
- * second sorter, which gets them in order already and only stores.  OBJECTS sends these as section 2,
- * SHARDS the base files of changed shards as section 3.  An object is thus looked at exactly once, and
- * only after that look it is known whether it is a directory.
+ * READ takes records into the grouping (events.h).  LOOK goes through the groups once: each object is
+ * looked at and waits, complete, in one sorter for directories or another for all else.  Those which
+ * only had records before the window wait in a third, not looked at: whether they matter at all is known
+ * when all directories are, and most often they do not.  If they do, BEFORE looks at them and they join the
+ * others.  DIRS, OBJECTS and SHARDS send the sections; the last are the base files of changed shards.  An
+ * object is thus looked at at most once, and only after that look it is known whether it is a directory.
  *
  * Any step may stop because the buffer is full or time is up; then the fact in hand stays in `fact`
  * with `ready` set, and the next call begins with it.
@@ -25,17 +26,19 @@
 
 /* Shares of the memory: one part in this many.  Grouping gets the rest. */
 #define OBJECTS_SHARE 4
+#define DIRS_SHARE    16
+#define BEFORE_SHARE  16
 #define SHARDS_SHARE  16
 #define SENT_SHARE    16
 /* Bytes a member of `sent` takes, at worst, and how many there may always be. */
 #define SENT_MEMBER 128
 #define SENT_LEAST  64
-/* Bytes of a fact that can wait for section 2: what the sorter takes. */
+/* Bytes of a fact that can wait for its section: what the sorter takes. */
 #define STORED_MAX ((size_t)1024 * 1024)
 /* Records between two looks at the clock. */
 #define READ_BATCH 256
 
-enum phase { PHASE_READ, PHASE_DIRS, PHASE_OBJECTS, PHASE_SHARDS, PHASE_END };
+enum phase { PHASE_READ, PHASE_LOOK, PHASE_BEFORE, PHASE_DIRS, PHASE_OBJECTS, PHASE_SHARDS, PHASE_END };
 
 /* What is known of a directory that a slot needs; values of `sent`. */
 enum place { PLACE_NEW = 0, PLACE_SENT, PLACE_ABSENT, PLACE_INTERNAL };
@@ -49,9 +52,11 @@ struct gb_changes {
         struct gb_history *history;
         struct gb_events *events;
         struct gb_resolver *resolver;
-        struct gb_sorter *objects;
-        struct gb_sorter *shards; /* 16 bytes each */
-        gb_gfid last_shard;       /* the one added or sent last: most duplicates are neighbours */
+        struct gb_sorter *dirs, *objects; /* facts */
+        struct gb_sorter *before;         /* facts not looked at */
+        bool dir_renamed;                 /* in the window */
+        struct gb_sorter *shards;         /* 16 bytes each */
+        gb_gfid last_shard;               /* the one added or sent last: most duplicates are neighbours */
 
         struct gb_fact fact;
         bool ready; /* `fact` waits to be sent */
@@ -80,11 +85,25 @@ static uint64_t gfid_prefix(const uint8_t *rec, size_t len, void *arg)
         return be64toh(v);
 }
 
+static bool new_sorter(struct gb_sorter **s, size_t memory, const char *tmpdir, struct gb_error *err)
+{
+        *s = gb_sorter_new(memory, tmpdir, gfid_cmp, NULL, gfid_prefix, err);
+        return *s != NULL;
+}
+
+static void free_sorter(struct gb_sorter **s)
+{
+        if (*s)
+                gb_sorter_free(*s);
+        *s = NULL;
+}
+
 struct gb_changes *gb_changes_open(const struct gb_brick *b, const struct gb_glusterd *gd,
                                    const struct gb_changes_options *o, struct gb_error *err)
 {
         struct gb_changes *c = calloc(1, sizeof(*c));
         size_t objects = o->memory / OBJECTS_SHARE, shards = o->memory / SHARDS_SHARE;
+        size_t dirs = o->memory / DIRS_SHARE, before = o->memory / BEFORE_SHARE;
         size_t sent = o->memory / SENT_SHARE;
 
         if (!c) {
@@ -102,14 +121,13 @@ struct gb_changes *gb_changes_open(const struct gb_brick *b, const struct gb_glu
         c->resolver = gb_resolver_new(b, err);
         if (!c->resolver)
                 goto fail;
-        c->events = gb_events_new(&b->volume_id, o->memory - objects - shards - sent, o->tmpdir, err);
+        c->events = gb_events_new(&b->volume_id, o->memory - objects - dirs - before - shards - sent,
+                                  o->tmpdir, err);
         if (!c->events)
                 goto fail;
-        c->objects = gb_sorter_new(objects, o->tmpdir, gfid_cmp, NULL, gfid_prefix, err);
-        if (!c->objects)
-                goto fail;
-        c->shards = gb_sorter_new(shards, o->tmpdir, gfid_cmp, NULL, gfid_prefix, err);
-        if (!c->shards)
+        if (!new_sorter(&c->objects, objects, o->tmpdir, err) ||
+            !new_sorter(&c->dirs, dirs, o->tmpdir, err) || !new_sorter(&c->before, before, o->tmpdir, err) ||
+            !new_sorter(&c->shards, shards, o->tmpdir, err))
                 goto fail;
         return c;
 fail:
@@ -125,10 +143,10 @@ void gb_changes_close(struct gb_changes *c)
                 gb_history_close(c->history);
         gb_resolver_free(c->resolver);
         gb_events_free(c->events);
-        if (c->objects)
-                gb_sorter_free(c->objects);
-        if (c->shards)
-                gb_sorter_free(c->shards);
+        free_sorter(&c->objects);
+        free_sorter(&c->dirs);
+        free_sorter(&c->before);
+        free_sorter(&c->shards);
         gb_fact_fini(&c->fact);
         gb_buf_fini(&c->scratch);
         gb_gfidmap_fini(&c->sent);
@@ -186,10 +204,127 @@ static int read_records(struct gb_changes *c, gb_deadline until, struct gb_error
 
                         if (rc <= 0)
                                 return rc < 0 ? -1 : gb_events_finish(c->events, err);
-                        if (gb_events_add(c->events, &r.record, &base, err) < 0 ||
-                            add_shard(c, &base, err) < 0)
+                        if (gb_events_add(c->events, &r, &base, err) < 0 || add_shard(c, &base, err) < 0)
                                 return -1;
                 }
+                if (passed(until))
+                        return 1;
+        }
+}
+
+/* ---- looking ---- */
+
+static int too_many_names(const struct gb_changes *c, struct gb_error *err)
+{
+        char text[GB_GFID_TEXT];
+
+        return gb_error_set(err, GB_ERR_GAP, "%s: object %s has too many names to tell its changes",
+                            c->brick->path, gb_gfid_format(&c->fact.gfid, text));
+}
+
+/* Tell a directory from the rest without the whole look. */
+static int look_for_dir(struct gb_changes *c, struct gb_error *err)
+{
+        struct gb_fact *f = &c->fact;
+        int rc = gb_resolver_may_be_dir(f) ? gb_resolver_is_dir(c->resolver, &f->gfid, err) : 0;
+
+        if (rc == 1 || gb_gfid_eq(&f->gfid, &GB_GFID_ROOT))
+                f->flags |= GB_FACT_DIR;
+        return rc < 0 ? -1 : 1;
+}
+
+/* Look at the fact in hand.  1 it counts, 0 it was a shard's, -1. */
+static int look(struct gb_changes *c, struct gb_error *err)
+{
+        gb_gfid base;
+
+        c->looked++;
+        if (!c->look)
+                return look_for_dir(c, err);
+        if (gb_resolver_look(c->resolver, &c->fact, &base, err) < 0)
+                return -1;
+        if (gb_gfid_eq(&base, &GB_GFID_NULL))
+                return 1;
+        return add_shard(c, &base, err);
+}
+
+/* Put the fact in hand aside. */
+static int store(struct gb_changes *c, struct gb_sorter *to, struct gb_error *err)
+{
+        gb_buf_reset(&c->scratch);
+        if (gb_fact_encode(&c->scratch, &c->fact) < 0)
+                return too_many_names(c, err);
+        return gb_sorter_add(to, c->scratch.data, c->scratch.len, err);
+}
+
+/* The next fact that was put aside into c->fact: 1, 0 at the end, -1. */
+static int next_stored(struct gb_changes *c, struct gb_sorter *from, struct gb_error *err)
+{
+        const uint8_t *rec;
+        size_t len;
+        int rc = gb_sorter_next(from, &rec, &len, err);
+
+        if (rc != 1)
+                return rc;
+        if (!gb_fact_decode(&(struct gb_reader){.p = rec, .end = rec + len}, &c->fact))
+                return gb_error_set(err, GB_ERR_CORRUPT, "%s: a stored change came back broken",
+                                    c->brick->path);
+        return 1;
+}
+
+static bool is_renamed_dir(const struct gb_fact *f)
+{
+        bool loss = false, arrive = false;
+
+        for (size_t i = 0; i < f->claims.n; i++) {
+                loss |= f->claims.v[i].kind == GB_CLAIM_LOSS;
+                arrive |= f->claims.v[i].kind == GB_CLAIM_ARRIVE;
+        }
+        return loss && arrive && (f->flags & GB_FACT_DIR);
+}
+
+static int store_for_section(struct gb_changes *c, struct gb_error *err)
+{
+        return store(c, c->fact.flags & GB_FACT_DIR ? c->dirs : c->objects, err);
+}
+
+/* One group: 1, 0 at the end, -1. */
+static int look_at_group(struct gb_changes *c, struct gb_error *err)
+{
+        int kind = gb_events_next(c->events, &c->fact, err), rc;
+
+        if (kind <= 0)
+                return kind;
+        if (kind == 2)
+                return c->look && store(c, c->before, err) < 0 ? -1 : 1;
+        rc = look(c, err);
+        if (rc <= 0)
+                return rc < 0 ? -1 : 1;
+        c->dir_renamed |= is_renamed_dir(&c->fact);
+        return store_for_section(c, err) < 0 ? -1 : 1;
+}
+
+/* One object that only had records before: 1, 0 at the end, -1. */
+static int look_at_before(struct gb_changes *c, struct gb_error *err)
+{
+        int rc = c->dir_renamed ? next_stored(c, c->before, err) : 0;
+
+        if (rc <= 0)
+                return rc;
+        rc = look(c, err);
+        if (rc <= 0 || c->fact.look == GB_LOOK_ABSENT)
+                return rc < 0 ? -1 : 1;
+        return store_for_section(c, err) < 0 ? -1 : 1;
+}
+
+/* 0 all done, 1 to be continued, -1. */
+static int look_at_all(struct gb_changes *c, gb_deadline until, struct gb_error *err)
+{
+        for (;;) {
+                int rc = c->phase == PHASE_LOOK ? look_at_group(c, err) : look_at_before(c, err);
+
+                if (rc <= 0)
+                        return rc;
                 if (passed(until))
                         return 1;
         }
@@ -285,14 +420,6 @@ static int send_dirs(struct gb_changes *c, struct gb_buf *out, struct gb_error *
         return rc;
 }
 
-static int too_many_names(const struct gb_changes *c, struct gb_error *err)
-{
-        char text[GB_GFID_TEXT];
-
-        return gb_error_set(err, GB_ERR_GAP, "%s: object %s has too many names to tell its changes",
-                            c->brick->path, gb_gfid_format(&c->fact.gfid, text));
-}
-
 /* Send the fact in hand: 0, 1 no room, -1. */
 static int send_fact(struct gb_changes *c, struct gb_buf *out, struct gb_error *err)
 {
@@ -312,69 +439,22 @@ static int send_fact(struct gb_changes *c, struct gb_buf *out, struct gb_error *
 
 /* ---- sections ---- */
 
-/* Tell a directory from the rest without the whole look. */
-static int look_for_dir(struct gb_changes *c, struct gb_error *err)
-{
-        struct gb_fact *f = &c->fact;
-        int rc = gb_resolver_may_be_dir(f) ? gb_resolver_is_dir(c->resolver, &f->gfid, err) : 0;
-
-        if (rc == 1 || gb_gfid_eq(&f->gfid, &GB_GFID_ROOT))
-                f->flags |= GB_FACT_DIR;
-        return rc < 0 ? -1 : 1;
-}
-
-/* Look at the fact in hand.  1 it counts, 0 it was a shard's, -1. */
-static int look(struct gb_changes *c, struct gb_error *err)
-{
-        gb_gfid base;
-
-        c->looked++;
-        if (!c->look)
-                return look_for_dir(c, err);
-        if (gb_resolver_look(c->resolver, &c->fact, &base, err) < 0)
-                return -1;
-        if (gb_gfid_eq(&base, &GB_GFID_NULL))
-                return 1;
-        return add_shard(c, &base, err);
-}
-
-/* Put the fact in hand aside for section 2. */
-static int store_object(struct gb_changes *c, struct gb_error *err)
-{
-        gb_buf_reset(&c->scratch);
-        if (gb_fact_encode(&c->scratch, &c->fact) < 0)
-                return too_many_names(c, err);
-        return gb_sorter_add(c->objects, c->scratch.data, c->scratch.len, err);
-}
-
 /* The next fact of each section into c->fact: 1, 0 at the end, -1.  c->ready: it is to be sent. */
 
-static int next_group(struct gb_changes *c, struct gb_error *err)
+static int next_dir(struct gb_changes *c, struct gb_error *err)
 {
-        int rc = gb_events_next(c->events, &c->fact, err);
+        int rc = next_stored(c, c->dirs, err);
 
-        if (rc <= 0)
-                return rc;
-        rc = look(c, err);
-        if (rc <= 0)
-                return rc < 0 ? -1 : 1;
-        c->ready = c->fact.flags & GB_FACT_DIR;
-        return c->ready ? 1 : store_object(c, err) < 0 ? -1 : 1;
+        c->ready = rc == 1;
+        return rc;
 }
 
 static int next_object(struct gb_changes *c, struct gb_error *err)
 {
-        const uint8_t *rec;
-        size_t len;
-        int rc = gb_sorter_next(c->objects, &rec, &len, err);
+        int rc = next_stored(c, c->objects, err);
 
-        if (rc != 1)
-                return rc;
-        if (!gb_fact_decode(&(struct gb_reader){.p = rec, .end = rec + len}, &c->fact))
-                return gb_error_set(err, GB_ERR_CORRUPT, "%s: a stored change came back broken",
-                                    c->brick->path);
-        c->ready = true;
-        return 1;
+        c->ready = rc == 1;
+        return rc;
 }
 
 static int next_shard(struct gb_changes *c, struct gb_error *err)
@@ -402,7 +482,7 @@ static const struct {
         enum gb_section section;
         int (*next)(struct gb_changes *c, struct gb_error *err);
 } sections[] = {
-        [PHASE_DIRS] = {GB_SECTION_DIRS, next_group},
+        [PHASE_DIRS] = {GB_SECTION_DIRS, next_dir},
         [PHASE_OBJECTS] = {GB_SECTION_OBJECTS, next_object},
         [PHASE_SHARDS] = {GB_SECTION_SHARDS, next_shard},
 };
@@ -439,7 +519,12 @@ static int finish_phase(struct gb_changes *c, struct gb_error *err)
 {
         int rc = 0;
 
-        if (c->phase == PHASE_DIRS) {
+        if (c->phase == PHASE_LOOK && c->dir_renamed) {
+                rc = gb_sorter_finish(c->before, err);
+        } else if (c->phase == PHASE_BEFORE) {
+                free_sorter(&c->before);
+                rc = gb_sorter_finish(c->dirs, err);
+        } else if (c->phase == PHASE_DIRS) {
                 rc = gb_sorter_finish(c->objects, err);
         } else if (c->phase == PHASE_OBJECTS) {
                 rc = gb_sorter_finish(c->shards, err);
@@ -453,9 +538,14 @@ static int finish_phase(struct gb_changes *c, struct gb_error *err)
 int gb_changes_fill(struct gb_changes *c, struct gb_buf *out, gb_deadline until, struct gb_error *err)
 {
         while (c->phase != PHASE_END) {
-                int rc = c->phase == PHASE_READ ? read_records(c, until, err)
-                                                : send_section(c, out, until, err);
+                int rc;
 
+                if (c->phase == PHASE_READ)
+                        rc = read_records(c, until, err);
+                else if (c->phase == PHASE_LOOK || c->phase == PHASE_BEFORE)
+                        rc = look_at_all(c, until, err);
+                else
+                        rc = send_section(c, out, until, err);
                 if (rc)
                         return rc;
                 if (finish_phase(c, err) < 0)

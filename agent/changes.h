@@ -4,6 +4,10 @@
  * Pulled: read records, group by gfid, keep the first event of each (gfid, slot), look if asked,
  * emit sections.  Grouping uses rpc/base/sorter.h within `memory`; what does not fit spills to `tmpdir`.
  *
+ * Replayed records (history.h) set GB_FACT_BEFORE and make no claims.  An object with nothing else is a
+ * fact only if a directory was renamed in the window, here, and looks are asked for, and if it is still
+ * here; otherwise it costs nothing but the reading.  A shard of that kind is DATA of its base file.
+ *
  * Mapping of records: see gb_claim_kind.  UNLINK and RMDIR set GB_FACT_GONE.  D sets DATA; M sets META
  * (38, 39), XATTR (17, 19, 36, 45), DATA (33, 34), any other META and XATTR.  A record whose slot lies
  * in the shard directory is DATA of the base file; slots in other internal directories are dropped,

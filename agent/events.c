@@ -1,7 +1,7 @@
 /*
  * events - see events.h.
  *
- * A sort record is  gfid, parent, u64 sequence, u8 kind, u8 bits, name.  The order is gfid, parent,
+ * A sort record is  gfid, parent, u64 sequence, u8 kind, u16 bits, name.  The order is gfid, parent,
  * name; the sort is stable, so of the records of one slot the first event comes first and the others
  * are skipped without being kept.  A record of kind 0 carries bits alone: what D, M and being a
  * parent say.  The claims of one gfid go back into the order of events at the end.
@@ -22,17 +22,17 @@
 #include "resolve.h"
 
 /* Bits beyond GB_FACT_*, for ourselves: an event without a claim; a shard, which is nobody's file. */
-#define BIT_TOLD  (1u << 5)
-#define BIT_SHARD (1u << 6)
+#define BIT_TOLD  (1u << 14)
+#define BIT_SHARD (1u << 15)
 
-#define BITS_FACT  (GB_FACT_DATA | GB_FACT_META | GB_FACT_XATTR | GB_FACT_DIR | GB_FACT_GONE)
+#define BITS_FACT  (~(BIT_TOLD | BIT_SHARD))
 #define BITS_EVENT (GB_FACT_DATA | GB_FACT_META | GB_FACT_XATTR | GB_FACT_GONE | BIT_TOLD)
 
 #define AT_PARENT 16
 #define AT_SEQ    32
 #define AT_KIND   40
 #define AT_BITS   41
-#define AT_NAME   42
+#define AT_NAME   43
 
 /* Of the memory, one part in this many for the set of known bits; bytes one member takes, at worst. */
 #define KNOWN_SHARE  8
@@ -119,11 +119,12 @@ static int put(struct gb_events *e, const gb_gfid *gfid, unsigned kind, unsigned
 {
         uint8_t rec[AT_NAME + GB_NAME_MAX] = {0};
         uint64_t seq = htobe64(e->seq++);
+        uint16_t bits16 = (uint16_t)bits;
 
         memcpy(rec, gfid->b, sizeof(gfid->b));
         memcpy(rec + AT_SEQ, &seq, sizeof(seq));
         rec[AT_KIND] = (uint8_t)kind;
-        rec[AT_BITS] = (uint8_t)bits;
+        memcpy(rec + AT_BITS, &bits16, sizeof(bits16));
         if (!slot)
                 return gb_sorter_add(e->sorter, rec, AT_NAME, err);
         memcpy(rec + AT_PARENT, slot->parent.b, sizeof(slot->parent.b));
@@ -187,28 +188,30 @@ static int take_slot(struct gb_events *e, const gb_gfid *gfid, enum gb_claim_kin
         return put(e, gfid, kind, bits, slot, err);
 }
 
-static int take_entry(struct gb_events *e, const struct gb_record *r, struct gb_error *err)
+/* `bits`: what the event says beyond its operation. */
+static int take_entry(struct gb_events *e, const struct gb_record *r, unsigned bits, struct gb_error *err)
 {
         switch (r->fop) {
         case GB_FOP_MKDIR:
-                return take_slot(e, &r->gfid, GB_CLAIM_BORN, GB_FACT_DIR, &r->from, err);
+                return take_slot(e, &r->gfid, GB_CLAIM_BORN, bits | GB_FACT_DIR, &r->from, err);
         case GB_FOP_RMDIR:
-                return take_slot(e, &r->gfid, GB_CLAIM_LOSS, GB_FACT_DIR | GB_FACT_GONE, &r->from, err);
+                return take_slot(e, &r->gfid, GB_CLAIM_LOSS, bits | GB_FACT_DIR | GB_FACT_GONE, &r->from,
+                                 err);
         case GB_FOP_UNLINK:
-                return take_slot(e, &r->gfid, GB_CLAIM_LOSS, GB_FACT_GONE, &r->from, err);
+                return take_slot(e, &r->gfid, GB_CLAIM_LOSS, bits | GB_FACT_GONE, &r->from, err);
         case GB_FOP_RENAME:
-                if (take_slot(e, &r->gfid, GB_CLAIM_LOSS, 0, &r->from, err) < 0)
+                if (take_slot(e, &r->gfid, GB_CLAIM_LOSS, bits, &r->from, err) < 0)
                         return -1;
-                return take_slot(e, &r->gfid, GB_CLAIM_ARRIVE, 0, &r->to, err);
+                return take_slot(e, &r->gfid, GB_CLAIM_ARRIVE, bits, &r->to, err);
         case GB_FOP_MKNOD: /* self-heal makes regular files by it */
                 if (S_ISREG(r->mode) || (r->mode & S_IFMT) == 0)
-                        return take_slot(e, &r->gfid, GB_CLAIM_HEAL, 0, &r->from, err);
-                return take_slot(e, &r->gfid, GB_CLAIM_BORN, 0, &r->from, err);
+                        return take_slot(e, &r->gfid, GB_CLAIM_HEAL, bits, &r->from, err);
+                return take_slot(e, &r->gfid, GB_CLAIM_BORN, bits, &r->from, err);
         case GB_FOP_CREATE:
         case GB_FOP_SYMLINK:
-                return take_slot(e, &r->gfid, GB_CLAIM_BORN, 0, &r->from, err);
+                return take_slot(e, &r->gfid, GB_CLAIM_BORN, bits, &r->from, err);
         case GB_FOP_LINK:
-                return take_slot(e, &r->gfid, GB_CLAIM_LINK, 0, &r->from, err);
+                return take_slot(e, &r->gfid, GB_CLAIM_LINK, bits, &r->from, err);
         default:
                 return gb_error_set(err, GB_ERR_GAP, "change record of unknown operation %u", r->fop);
         }
@@ -234,20 +237,45 @@ static unsigned meta_bits(uint32_t fop)
         }
 }
 
-int gb_events_add(struct gb_events *e, const struct gb_record *r, gb_gfid *shard_base, struct gb_error *err)
+/* Would take_entry() keep anything of it? */
+static bool entry_shows(const struct gb_events *e, const struct gb_record *r)
 {
+        return r->fop == GB_FOP_MKDIR || r->fop == GB_FOP_RMDIR || !internal(e, &r->from.parent) ||
+               (r->fop == GB_FOP_RENAME && !internal(e, &r->to.parent));
+}
+
+/* A record that only tells that its object was in the last window. */
+static int take_before(struct gb_events *e, const struct gb_record *r, struct gb_error *err)
+{
+        gb_gfid base;
+
+        if (r->type == 'E' && gb_gfid_eq(&r->from.parent, &GB_GFID_SHARD))
+                return gb_shard_base(&r->from, &base) ? note(e, &base, GB_FACT_BEFORE, err) : 0;
+        if (r->type == 'E' && !entry_shows(e, r))
+                return 0;
+        return note(e, &r->gfid, GB_FACT_BEFORE, err);
+}
+
+int gb_events_add(struct gb_events *e, const struct gb_history_record *hr, gb_gfid *shard_base,
+                  struct gb_error *err)
+{
+        const struct gb_record *r = &hr->record;
+        unsigned again = hr->replay ? GB_FACT_BEFORE : 0;
+
         *shard_base = GB_GFID_NULL;
         if (internal(e, &r->gfid))
                 return 0;
+        if (hr->before)
+                return take_before(e, r, err);
         if (r->type == 'D')
-                return note(e, &r->gfid, GB_FACT_DATA, err);
+                return note(e, &r->gfid, GB_FACT_DATA | again, err);
         if (r->type == 'M')
-                return note(e, &r->gfid, meta_bits(r->fop), err);
+                return note(e, &r->gfid, meta_bits(r->fop) | again, err);
         if (gb_gfid_eq(&r->from.parent, &GB_GFID_SHARD)) {
                 gb_shard_base(&r->from, shard_base);
                 return note(e, &r->gfid, BIT_SHARD, err);
         }
-        return take_entry(e, r, err);
+        return take_entry(e, r, hr->recent ? GB_FACT_RECENT : 0, err);
 }
 
 /* ---- out ---- */
@@ -328,7 +356,10 @@ static int take_group(struct gb_events *e, struct gb_fact *f, unsigned *bits, st
         e->claims.n = 0;
         memcpy(f->gfid.b, e->rec, sizeof(f->gfid.b));
         while (e->rec && memcmp(e->rec, f->gfid.b, sizeof(f->gfid.b)) == 0) {
-                *bits |= e->rec[AT_BITS];
+                uint16_t said;
+
+                memcpy(&said, e->rec + AT_BITS, sizeof(said));
+                *bits |= said;
                 if (e->rec[AT_KIND] && !same_slot(e) && keep_claim(e, err) < 0)
                         return -1;
                 if (read_ahead(e, err) < 0)
@@ -345,8 +376,12 @@ int gb_events_next(struct gb_events *e, struct gb_fact *f, struct gb_error *err)
 
                 if (take_group(e, f, &bits, err) < 0)
                         return -1;
-                if (!(bits & BIT_SHARD) && (f->claims.n || (bits & BITS_EVENT)))
+                if (bits & BIT_SHARD)
+                        continue;
+                if (f->claims.n || (bits & BITS_EVENT))
                         return 1;
+                if (bits & GB_FACT_BEFORE)
+                        return 2;
         }
         gb_sorter_free(e->sorter); /* gb_events_removed() may still be asked */
         e->sorter = NULL;

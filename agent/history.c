@@ -6,8 +6,10 @@
  * changes nothing for us: the window ends in the bytes it has when its turn comes.
  *
  * The first part of a window is the file that was live when the cursor was taken (if it held records
- * then), so it must begin with the bytes that were read; it is there that E records are skipped and D
- * and M records marked as replayed.
+ * then), so it must begin with the bytes that were read; it is there that records begin as replayed ones.
+ *
+ * Parts that lie before the cursor whole come first.  What the last window read of them it checked then,
+ * so their faults of today are passed over.
  */
 #include <config.h>
 
@@ -38,10 +40,16 @@
 
 #define POLL_MS 100
 
+enum role {
+        ROLE_WINDOW,
+        ROLE_ENDED, /* ended at the cursor: its D and M records count */
+        ROLE_OLD    /* older: read by the last window, nothing of it counts */
+};
+
 struct part {
         struct gb_slice slice;
         bool live;
-        bool reread; /* lies before the cursor whole: D and M only */
+        enum role role;
 };
 
 struct gb_history {
@@ -50,6 +58,7 @@ struct gb_history {
         struct gb_cursor from; /* by_time: only `when` and `last_ts` */
         struct gb_cursor next;
         bool by_time;
+        bool replay_all; /* the last window is delivered again */
         int64_t start, end;
         struct gb_chain chain;
         GB_VEC(struct part) parts;
@@ -145,9 +154,9 @@ static int ask_glusterd(const struct gb_brick *b, const struct gb_glusterd *gd, 
         return rc;
 }
 
-static int add_part(struct gb_history *h, const struct gb_slice *s, bool reread, struct gb_error *err)
+static int add_part(struct gb_history *h, const struct gb_slice *s, enum role role, struct gb_error *err)
 {
-        struct part p = {.live = !s, .reread = reread};
+        struct part p = {.live = !s, .role = role};
 
         if (s)
                 p.slice = *s;
@@ -161,7 +170,7 @@ static int add_slice(struct gb_history *h, const struct gb_slice *s, struct gb_e
 {
         if (gb_chain_check_slice(s, err) < 0)
                 return -1;
-        return s->file ? add_part(h, s, false, err) : 0;
+        return s->file ? add_part(h, s, ROLE_WINDOW, err) : 0;
 }
 
 /*
@@ -201,10 +210,23 @@ static int check_holes(const struct gb_history *h, const struct volume_now *now,
         return 0;
 }
 
+/* One slice of those that the chain lists from before the cursor on. */
+static int add_from_cursor(struct gb_history *h, const struct gb_slice *s, bool reread, struct gb_error *err)
+{
+        const struct gb_cursor *from = &h->from;
+
+        if (s->ts > from->last_ts || (s->ts == from->last_ts && h->chain.take_since))
+                return add_slice(h, s, err);
+        if (!reread || !s->file)
+                return 0;
+        return add_part(h, s, s->ts == from->last_ts ? ROLE_ENDED : ROLE_OLD, err);
+}
+
 static int open_from_cursor(struct gb_history *h, const struct gb_history_options *o, struct gb_error *err)
 {
         const struct gb_cursor *from = &h->from;
         struct gb_chain *c = &h->chain;
+        int64_t since = from->last_ts - 1;
 
         if (!gb_gfid_eq(&from->node, &h->b->node))
                 return gb_error_set(err, GB_ERR_GAP, "the brick was on another node");
@@ -212,21 +234,15 @@ static int open_from_cursor(struct gb_history *h, const struct gb_history_option
                 return gb_error_set(err, GB_ERR_GAP, "the cursor is of brick %.256s", from->brick);
         if (from->last_ts < 1 || from->htime_len < 1)
                 return gb_error_set(err, GB_ERR_USAGE, "the cursor has no place in HTIME");
-        if (gb_chain_open(h->dir, from->last_ts - 1, NULL, from->htime_len, c, err) < 0 ||
+        h->replay_all = o->reread && from->prev_ts > 0;
+        if (h->replay_all && from->prev_ts < since)
+                since = from->prev_ts;
+        if (gb_chain_open(h->dir, since, NULL, from->htime_len, c, err) < 0 ||
             gb_chain_follow(c, from, err) < 0 || gb_chain_check_htime(c, err) < 0)
                 return -1;
-        for (size_t i = 0; i < c->slices.slices.n; i++) {
-                const struct gb_slice *s = &c->slices.slices.v[i];
-                bool before = s->ts == from->last_ts && !c->take_since;
-                int rc = 0;
-
-                if (!before)
-                        rc = add_slice(h, s, err);
-                else if (o->reread && s->file)
-                        rc = add_part(h, s, true, err);
-                if (rc < 0)
+        for (size_t i = 0; i < c->slices.slices.n; i++)
+                if (add_from_cursor(h, &c->slices.slices.v[i], o->reread, err) < 0)
                         return -1;
-        }
         if (c->newest < from->last_ts)
                 c->newest = from->last_ts;
         return 0;
@@ -310,6 +326,8 @@ static void fill_next(struct gb_history *h, const struct volume_now *now, bool w
         n->node = h->b->node;
         n->volume_version = now->version;
         n->when = (int64_t)time(NULL);
+        if (!h->by_time) /* a slice closed in the second of the cursor is part of this window */
+                n->prev_ts = h->from.last_ts - h->chain.take_since;
         if (with_live) {
                 n->htime_len = s->htime.size;
                 n->last_ts = h->chain.newest;
@@ -336,9 +354,10 @@ static int open_window(struct gb_history *h, const struct gb_glusterd *gd, const
         if (check_holes(h, &after, to, err) < 0)
                 return -1;
         fill_next(h, &before, with_live);
-        if (with_live && h->chain.live_fd >= 0 && add_part(h, NULL, false, err) < 0)
+        if (with_live && h->chain.live_fd >= 0 && add_part(h, NULL, ROLE_WINDOW, err) < 0)
                 return -1;
-        if (!h->by_time && h->from.live_len && (h->parts.n == 0 || h->parts.v[h->parts.n - 1].reread))
+        if (!h->by_time && h->from.live_len &&
+            (h->parts.n == 0 || h->parts.v[h->parts.n - 1].role != ROLE_WINDOW))
                 return gb_error_set(err, GB_ERR_GAP, "the CHANGELOG read before is gone");
         return 0;
 }
@@ -429,7 +448,16 @@ static int check_prefix(struct gb_history *h, const char *name, struct gb_error 
 
 static bool is_first(const struct gb_history *h)
 {
-        return !h->by_time && !h->parts.v[h->at].reread && (h->at == 0 || h->parts.v[h->at - 1].reread);
+        return !h->by_time && h->parts.v[h->at].role == ROLE_WINDOW &&
+               (h->at == 0 || h->parts.v[h->at - 1].role != ROLE_WINDOW);
+}
+
+/* Did the last window read the part in hand whole? */
+static bool was_read(const struct gb_history *h)
+{
+        const struct part *p = &h->parts.v[h->at];
+
+        return p->role != ROLE_WINDOW && h->replay_all && p->slice.ts > h->from.prev_ts;
 }
 
 /* 1 open, 0 a live file without a record yet. */
@@ -477,11 +505,24 @@ static int end_part(struct gb_history *h, bool torn, struct gb_error *err)
         return 0;
 }
 
+/* The record in hand begins at `offset`.  False: it is not to be delivered. */
+static bool classify(const struct gb_history *h, uint64_t offset, struct gb_history_record *r)
+{
+        const struct part *p = &h->parts.v[h->at];
+        bool event = r->record.type == 'E';
+
+        r->ts = p->live ? 0 : p->slice.ts;
+        r->replay = p->role != ROLE_WINDOW || offset < h->replay;
+        r->before = r->replay && (event || p->role == ROLE_OLD);
+        r->recent = !r->replay && (p->live || p->slice.ts == h->next.last_ts);
+        if (!r->replay || !event)
+                return true;
+        return p->role == ROLE_WINDOW ? h->replay_all : was_read(h);
+}
+
 /* 1 a record, 0 the part is done, -1. */
 static int next_of_part(struct gb_history *h, struct gb_history_record *r, struct gb_error *err)
 {
-        const struct part *p = &h->parts.v[h->at];
-
         for (;;) {
                 uint64_t offset = gb_slicefile_offset(&h->file);
                 int rc = gb_slicefile_next(&h->file, &r->record, err);
@@ -490,25 +531,29 @@ static int next_of_part(struct gb_history *h, struct gb_history_record *r, struc
                         return -1;
                 if (rc != 1)
                         return end_part(h, rc == 2, err);
-                r->replay = p->reread || offset < h->replay;
-                if (r->replay && r->record.type == 'E')
-                        continue;
-                r->ts = p->live ? 0 : p->slice.ts;
-                return 1;
+                if (classify(h, offset, r))
+                        return 1;
         }
 }
 
 int gb_history_next(struct gb_history *h, struct gb_history_record *r, struct gb_error *err)
 {
+        struct gb_error own;
+
+        if (!err)
+                err = &own;
         while (h->at < h->parts.n) {
                 int rc = h->reading ? 1 : begin_part(h, err);
 
-                if (rc == 0) {
+                if (rc > 0)
+                        rc = next_of_part(h, r, err);
+                else if (rc == 0)
+                        h->at++;
+                if (rc < 0 && err->code == GB_ERR_GAP && was_read(h)) {
+                        h->reading = false;
                         h->at++;
                         continue;
                 }
-                if (rc > 0)
-                        rc = next_of_part(h, r, err);
                 if (rc < 0)
                         return explain(h, err);
                 if (rc > 0) {

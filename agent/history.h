@@ -11,6 +11,10 @@
  * the E records; its D and M records, and those of the slice before, are delivered again, because
  * GlusterFS writes D and M only once per object and slice (facts 2.2).
  *
+ * The rest of the last window is delivered again too, but only to tell which objects were in it: what was
+ * listed of them may not have been read yet, and a directory renamed now takes it elsewhere.  It was read
+ * before, so there a slice that was removed or damaged since is no gap.
+ *
  * Whatever breaks the chain is GB_ERR_GAP with the brick, the interval and the reason in the text:
  * another HTIME, a slice missing, unparsable, overwritten, out of order, not starting with the bytes
  * already read; a foreign prefix; a hole in the heartbeat together with four or more volume changes,
@@ -29,6 +33,8 @@ struct gb_cursor {
         char htime[64];
         uint64_t htime_len;    /* bytes of it that were read: what stands behind happened since */
         int64_t last_ts;       /* newest slice (closed, or named by HTIME) that was read */
+        int64_t prev_ts;       /* the window that ended here read slices from behind this one on, whole but
+                                * for the first; 0: there was none, or it was by time */
         uint64_t live_ino;     /* 0: there was none */
         uint64_t live_len;     /* bytes of the live slice already read, 0: it held no record */
         uint64_t live_hash;    /* xxh64, seed 0, of these bytes */
@@ -50,21 +56,30 @@ int gb_cursor_now(const struct gb_brick *b, const struct gb_glusterd *gd, gb_dea
 struct gb_history_options {
         const struct gb_cursor *from; /* or NULL: by time */
         int64_t start, end;           /* from == NULL: unix seconds of this node, end 0: now */
-        bool reread;                  /* D and M of the slice before the cursor too */
+        bool reread;                  /* D and M of the slice before the cursor, and the last window, too */
 };
 
-/* A record and where it comes from.  `replay` marks a D or M record from before the cursor. */
+/*
+ * A record and where it comes from.  `replay`: it lies before the cursor.  Of these, a D or M record of
+ * the slice that was live at the cursor, or ended there, counts as if it were new; all others have
+ * `before` set and only say that the object had records in the last window (or in the slice that was
+ * live when that began).  E records from before the cursor always have `before` set, and come only with
+ * `reread`, from a cursor with prev_ts.
+ */
 struct gb_history_record {
         struct gb_record record;
         int64_t ts;   /* of its slice; 0: live */
         bool replay;
+        bool before;
+        bool recent; /* not replayed, and of the window's newest closed slice, or live */
 };
 
 struct gb_history;
 /* Checks the chain as far as it can be checked without reading slices. */
 struct gb_history *gb_history_open(const struct gb_brick *b, const struct gb_glusterd *gd,
                                    const struct gb_history_options *o, struct gb_error *err);
-/* 1 record (borrowed until the next call), 0 end, -1 error.  E records of before the cursor never come. */
+/* 1 record (borrowed until the next call), 0 end, -1 error.  Every record behind the cursor comes exactly
+ * once and in order; those replayed come before it. */
 int gb_history_next(struct gb_history *h, struct gb_history_record *r, struct gb_error *err);
 /* After the end: the cursor for the next window, and the window in unix seconds. */
 const struct gb_cursor *gb_history_cursor(const struct gb_history *h);

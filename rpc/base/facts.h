@@ -63,10 +63,12 @@ enum gb_fact_flags {
         GB_FACT_XATTR = 1u << 2, /* xattrs, ACLs */
         GB_FACT_DIR = 1u << 3,   /* is or was a directory (MKDIR, RMDIR, parent of a slot, or looked at) */
         GB_FACT_GONE = 1u << 4,  /* an UNLINK or RMDIR of this gfid is in the window */
-        GB_FACT_RECENT = 1u << 5, /* an E record of it lies in the newest closed slice or in the live one: other
-                                     bricks may not have delivered their copy of the event yet */
-        GB_FACT_BEFORE = 1u << 6  /* it had records in the window before this one too: what was listed of it
-                                     then may not have been read yet */
+        /* An E record of it lies in the newest closed slice or in the live one: other bricks may not have
+         * delivered their copy of the event yet. */
+        GB_FACT_RECENT = 1u << 5,
+        /* It had records in the window before this one too: what was listed of it then may not have been
+         * read yet.  Alone (or with DIR), without a claim: only if a directory was renamed in the window. */
+        GB_FACT_BEFORE = 1u << 6
 };
 
 /* Result of looking for the object on this brick. */

@@ -30,7 +30,8 @@
 static struct gb_fake *fake;
 static struct gb_brick *brick;
 static struct gb_cursor cursor;
-static bool by_time; /* the live slice is another than the cursor's */
+static bool by_time;      /* the live slice is another than the cursor's */
+static int64_t clock_now; /* the brick's; unused by windows by time */
 static char *tmpdir;
 
 static void setup(void)
@@ -40,8 +41,9 @@ static void setup(void)
         fake = gb_fake_new();
         brick = gb_brick_open_bare(fake->path, "v", &err);
         ck_assert_msg(brick != NULL, "%s", err.text);
-        gb_fake_htime(fake, (int64_t)time(NULL) - 40);
-        gb_fake_htime_entry(fake, (int64_t)time(NULL) - 20, true);
+        clock_now = (int64_t)time(NULL) - 5000;
+        gb_fake_htime(fake, clock_now - 20);
+        gb_fake_htime_entry(fake, clock_now, true);
         gb_fake_slice_begin(fake);
         ck_assert_msg(gb_cursor_now(brick, NULL, gb_deadline_in(1000), &cursor, &err) == 0, "%s", err.text);
         tmpdir = fixture_folder();
@@ -96,10 +98,11 @@ static void say_fact(struct text *t, enum gb_section section, const struct gb_fa
         static const char looks[] = ".APp";
         char text[GB_GFID_TEXT];
 
-        say(t, "%d %s %s%s%s%s%s %c%c", section, gb_gfid_format(&f->gfid, text),
+        say(t, "%d %s %s%s%s%s%s%s%s %c%c", section, gb_gfid_format(&f->gfid, text),
             f->flags & GB_FACT_DATA ? "D" : "", f->flags & GB_FACT_META ? "M" : "",
             f->flags & GB_FACT_XATTR ? "X" : "", f->flags & GB_FACT_DIR ? "d" : "",
-            f->flags & GB_FACT_GONE ? "g" : "", looks[f->look], f->type ? f->type : '.');
+            f->flags & GB_FACT_GONE ? "g" : "", f->flags & GB_FACT_RECENT ? "R" : "",
+            f->flags & GB_FACT_BEFORE ? "B" : "", looks[f->look], f->type ? f->type : '.');
         for (size_t i = 0; i < f->claims.n; i++)
                 say_slot(t, kinds[f->claims.v[i].kind], &f->claims.v[i].slot);
         for (size_t i = 0; i < f->names.n; i++)
@@ -118,6 +121,8 @@ struct stream {
         struct text facts;
         struct gb_gfidmap dirs; /* of struct dir */
         unsigned n_dirs, n_facts, calls;
+        uint64_t progress;
+        struct gb_cursor cursor;
 };
 
 static void stream_fini(struct stream *s)
@@ -172,15 +177,20 @@ struct settings {
 static const struct settings usual = {false, BIG, CHUNK, GB_NEVER};
 static const struct settings looking = {true, BIG, CHUNK, GB_NEVER};
 
+static struct gb_history_options window(void)
+{
+        if (by_time)
+                return (struct gb_history_options){.start = (int64_t)time(NULL) - 30};
+        return (struct gb_history_options){.from = &cursor, .reread = true};
+}
+
 static struct gb_changes *open_changes(const struct settings *set)
 {
         struct gb_changes *c;
         struct gb_error err;
         struct gb_changes_options o = {
-                .history.from = &cursor, .look = set->look, .memory = set->memory, .tmpdir = tmpdir};
+                .history = window(), .look = set->look, .memory = set->memory, .tmpdir = tmpdir};
 
-        if (by_time)
-                o.history = (struct gb_history_options){.start = (int64_t)time(NULL) - 30};
         c = gb_changes_open(brick, NULL, &o, &err);
         ck_assert_msg(c != NULL, "%s", err.text);
         return c;
@@ -214,6 +224,8 @@ static void pull(const struct settings *set, struct stream *s)
         ck_assert_int_eq(reader.section, GB_SECTION_SHARDS);
         ck_assert_uint_eq(gb_changes_count(c), s->n_facts);
         ck_assert_int_eq(gb_changes_fill(c, &out, set->until, &err), 0);
+        s->progress = gb_changes_progress(c);
+        s->cursor = *gb_changes_cursor(c);
         gb_buf_fini(&out);
         gb_fact_fini(&item.fact);
         gb_changes_close(c);
@@ -233,6 +245,9 @@ struct event {
 struct model {
         GB_VEC(struct event) events;
         GB_VEC(gb_gfid) shards, hidden;
+        struct gb_resolver *resolver;
+        bool looks;
+        unsigned only_before;
 };
 
 static void model_fini(struct model *m)
@@ -264,10 +279,10 @@ static void model_event(struct model *m, const gb_gfid *gfid, unsigned kind, uns
         EXPECT(gb_vec_push(&m->events, e) == 0);
 }
 
-static void model_entry(struct model *m, const struct gb_record *r)
+static void model_entry(struct model *m, const struct gb_record *r, unsigned recent)
 {
         bool special = r->fop == GB_FOP_MKNOD && !S_ISREG(r->mode) && (r->mode & S_IFMT);
-        unsigned flags = r->fop == GB_FOP_MKDIR || r->fop == GB_FOP_RMDIR ? GB_FACT_DIR : 0;
+        unsigned flags = recent | (r->fop == GB_FOP_MKDIR || r->fop == GB_FOP_RMDIR ? GB_FACT_DIR : 0);
         gb_gfid base;
 
         if (gb_gfid_eq(&r->from.parent, &GB_GFID_SHARD)) {
@@ -279,8 +294,8 @@ static void model_entry(struct model *m, const struct gb_record *r)
         if (r->fop == GB_FOP_UNLINK || r->fop == GB_FOP_RMDIR) {
                 model_event(m, &r->gfid, GB_CLAIM_LOSS, flags | GB_FACT_GONE, &r->from);
         } else if (r->fop == GB_FOP_RENAME) {
-                model_event(m, &r->gfid, GB_CLAIM_LOSS, 0, &r->from);
-                model_event(m, &r->gfid, GB_CLAIM_ARRIVE, 0, &r->to);
+                model_event(m, &r->gfid, GB_CLAIM_LOSS, flags, &r->from);
+                model_event(m, &r->gfid, GB_CLAIM_ARRIVE, flags, &r->to);
         } else {
                 unsigned kind = r->fop == GB_FOP_LINK                ? GB_CLAIM_LINK
                                 : r->fop == GB_FOP_MKNOD && !special ? GB_CLAIM_HEAL
@@ -290,18 +305,40 @@ static void model_entry(struct model *m, const struct gb_record *r)
         }
 }
 
-static void model_record(struct model *m, const struct gb_record *r)
+/* An E record of before: the base of a shard, or the object if an event of the window would show it. */
+static void model_entry_before(struct model *m, const struct gb_record *r)
 {
+        bool dir = r->fop == GB_FOP_MKDIR || r->fop == GB_FOP_RMDIR, rename = r->fop == GB_FOP_RENAME;
+        gb_gfid base;
+
+        if (gb_gfid_eq(&r->from.parent, &GB_GFID_SHARD)) {
+                if (gb_shard_base(&r->from, &base))
+                        model_event(m, &base, 0, GB_FACT_BEFORE, NULL);
+        } else if (dir || !hidden_dir(&r->from.parent) || (rename && !hidden_dir(&r->to.parent))) {
+                model_event(m, &r->gfid, 0, GB_FACT_BEFORE, NULL);
+        }
+}
+
+static unsigned model_flag(const struct gb_record *r)
+{
+        if (r->type == 'D' || r->fop == GB_FOP_XATTROP || r->fop == GB_FOP_FXATTROP)
+                return GB_FACT_DATA;
+        return r->fop == GB_FOP_SETATTR || r->fop == GB_FOP_FSETATTR ? GB_FACT_META : GB_FACT_XATTR;
+}
+
+static void model_record(struct model *m, const struct gb_history_record *hr)
+{
+        const struct gb_record *r = &hr->record;
+        unsigned before = hr->replay ? GB_FACT_BEFORE : 0;
+
         if (hidden_dir(&r->gfid))
                 return;
-        if (r->type == 'E')
-                model_entry(m, r);
-        else if (r->type == 'D' || r->fop == GB_FOP_XATTROP || r->fop == GB_FOP_FXATTROP)
-                model_event(m, &r->gfid, 0, GB_FACT_DATA, NULL);
-        else if (r->fop == GB_FOP_SETATTR || r->fop == GB_FOP_FSETATTR)
-                model_event(m, &r->gfid, 0, GB_FACT_META, NULL);
+        if (r->type == 'E' && hr->before)
+                model_entry_before(m, r);
+        else if (r->type == 'E')
+                model_entry(m, r, hr->recent ? GB_FACT_RECENT : 0);
         else
-                model_event(m, &r->gfid, 0, GB_FACT_XATTR, NULL);
+                model_event(m, &r->gfid, 0, before | (hr->before ? 0 : model_flag(r)), NULL);
 }
 
 static bool model_hides(const struct model *m, const gb_gfid *g)
@@ -322,9 +359,10 @@ static bool model_knows_dir(const struct model *m, const gb_gfid *g)
         return false;
 }
 
-/* The fact of one gfid; false: nothing to tell. */
-static bool model_fact(struct model *m, const gb_gfid *g, struct gb_fact *f)
+/* The fact of one gfid: 1; 2 it only had records before; 0 nothing to tell. */
+static int model_fact(struct model *m, const gb_gfid *g, struct gb_fact *f)
 {
+        const unsigned silent = GB_FACT_DIR | GB_FACT_RECENT | GB_FACT_BEFORE;
         bool told = false;
 
         gb_fact_reset(f);
@@ -336,7 +374,7 @@ static bool model_fact(struct model *m, const gb_gfid *g, struct gb_fact *f)
                 if (!gb_gfid_eq(&e->gfid, g))
                         continue;
                 f->flags |= e->flags;
-                told = told || e->told || (e->flags & ~(unsigned)GB_FACT_DIR);
+                told = told || e->told || (e->flags & ~silent);
                 e->slot.name = e->name;
                 for (size_t j = 0; e->kind && j < f->claims.n; j++)
                         again = again || gb_slot_eq(&f->claims.v[j].slot, &e->slot);
@@ -348,7 +386,34 @@ static bool model_fact(struct model *m, const gb_gfid *g, struct gb_fact *f)
         }
         if (model_knows_dir(m, g))
                 f->flags |= GB_FACT_DIR;
-        return (told || f->claims.n) && !model_hides(m, g);
+        if (model_hides(m, g))
+                return 0;
+        if (told || f->claims.n)
+                return 1;
+        return f->flags & GB_FACT_BEFORE ? 2 : 0;
+}
+
+static bool has_claim(const struct gb_fact *f, enum gb_claim_kind kind)
+{
+        for (size_t i = 0; i < f->claims.n; i++)
+                if (f->claims.v[i].kind == kind)
+                        return true;
+        return false;
+}
+
+/* Look as the stream does, or tell a directory as it does; false: it was a shard's. */
+static bool model_look(struct model *m, struct gb_fact *f)
+{
+        gb_gfid base = GB_GFID_NULL;
+
+        if (m->looks)
+                EXPECT(gb_resolver_look(m->resolver, f, &base, NULL) == 0);
+        else if (gb_resolver_may_be_dir(f) && gb_resolver_is_dir(m->resolver, &f->gfid, NULL) == 1)
+                f->flags |= GB_FACT_DIR;
+        if (gb_gfid_eq(&base, &GB_GFID_NULL))
+                return true;
+        EXPECT(gb_vec_push(&m->shards, base) == 0);
+        return false;
 }
 
 static int by_gfid(const void *a, const void *b)
@@ -356,63 +421,99 @@ static int by_gfid(const void *a, const void *b)
         return gb_gfid_cmp(a, b);
 }
 
-/* What a stream without looks must say. */
-static char *model_text(struct model *m)
+static void sort_unique(gb_gfid *v, size_t *n)
+{
+        size_t kept = 0;
+
+        if (*n)
+                qsort(v, *n, sizeof(*v), by_gfid);
+        for (size_t i = 0; i < *n; i++)
+                if (!kept || !gb_gfid_eq(&v[kept - 1], &v[i]))
+                        v[kept++] = v[i];
+        *n = kept;
+}
+
+/* Facts of sections 1 and 2. */
+static void model_sections(struct model *m, struct text *t)
 {
         GB_VEC(gb_gfid) all = GB_VEC_INIT;
         struct gb_fact f = {0};
-        struct text t = {0};
+        struct text objects = {0};
+        bool renamed = false;
 
-        say(&t, "%s", "");
+        say(&objects, "%s", "");
         for (size_t i = 0; i < m->events.n; i++)
                 EXPECT(gb_vec_push(&all, m->events.v[i].gfid) == 0);
-        for (int section = GB_SECTION_DIRS; section <= GB_SECTION_OBJECTS; section++) {
-                if (all.n)
-                        qsort(all.v, all.n, sizeof(*all.v), by_gfid);
-                for (size_t i = 0; i < all.n; i++)
-                        if ((!i || !gb_gfid_eq(&all.v[i], &all.v[i - 1])) && model_fact(m, &all.v[i], &f) &&
-                            !!(f.flags & GB_FACT_DIR) == (section == GB_SECTION_DIRS))
-                                say_fact(&t, (enum gb_section)section, &f);
-        }
-        if (m->shards.n)
-                qsort(m->shards.v, m->shards.n, sizeof(*m->shards.v), by_gfid);
-        for (size_t i = 0; i < m->shards.n; i++) {
-                if (i && gb_gfid_eq(&m->shards.v[i], &m->shards.v[i - 1]))
+        sort_unique(all.v, &all.n);
+        for (size_t i = 0; i < all.n; i++)
+                if (model_fact(m, &all.v[i], &f) == 1 && model_look(m, &f))
+                        renamed = renamed || ((f.flags & GB_FACT_DIR) && has_claim(&f, GB_CLAIM_LOSS) &&
+                                              has_claim(&f, GB_CLAIM_ARRIVE));
+        for (size_t i = 0; i < all.n; i++) {
+                int kind = model_fact(m, &all.v[i], &f);
+
+                if (!kind || (kind == 2 && (!renamed || !m->looks)) || !model_look(m, &f) ||
+                    (kind == 2 && f.look == GB_LOOK_ABSENT))
                         continue;
+                m->only_before += kind == 2;
+                if (f.flags & GB_FACT_DIR)
+                        say_fact(t, GB_SECTION_DIRS, &f);
+                else
+                        say_fact(&objects, GB_SECTION_OBJECTS, &f);
+        }
+        say(t, "%s", objects.s);
+        free(objects.s);
+        gb_fact_fini(&f);
+        gb_vec_free(&all);
+}
+
+/* What a stream must say. */
+static char *model_text(struct model *m)
+{
+        struct gb_fact f = {0};
+        struct text t = {0};
+        gb_gfid ignored;
+
+        say(&t, "%s", "");
+        model_sections(m, &t);
+        sort_unique(m->shards.v, &m->shards.n);
+        for (size_t i = 0; i < m->shards.n; i++) {
                 gb_fact_reset(&f);
                 f.gfid = m->shards.v[i];
+                if (m->looks)
+                        EXPECT(gb_resolver_look(m->resolver, &f, &ignored, NULL) == 0);
                 f.flags = GB_FACT_DATA;
                 say_fact(&t, GB_SECTION_SHARDS, &f);
         }
         gb_fact_fini(&f);
-        gb_vec_free(&all);
         return t.s;
 }
 
-/* The model of the live slice as it stands on disk. */
-static char *model_of_live(void)
+/* The model of the window's records; *only_before (unless NULL): facts of objects that were in the last
+ * window alone. */
+static char *model_of_window(bool looks, unsigned *only_before)
 {
-        struct model m = {0};
-        struct gb_changelog log;
-        struct gb_record r;
+        struct gb_history_options o = window();
+        struct gb_history_record r;
+        struct gb_history *h;
+        struct model m = {.looks = looks};
         struct gb_error err;
-        struct stat st;
-        char path[512], *bytes, *text;
-        int fd;
+        char *text;
+        int rc;
 
-        snprintf(path, sizeof(path), "%s/CHANGELOG", fake->dir);
-        fd = open(path, O_RDONLY);
-        ck_assert_int_ge(fd, 0);
-        ck_assert_int_eq(fstat(fd, &st), 0);
-        bytes = malloc((size_t)st.st_size);
-        ck_assert_int_eq(read(fd, bytes, (size_t)st.st_size), st.st_size);
-        close(fd);
-        ck_assert_msg(gb_changelog_begin(&log, bytes, (size_t)st.st_size, path, &err) == 0, "%s", err.text);
-        while (gb_changelog_next(&log, &r) == GB_PARSE_RECORD)
+        h = gb_history_open(brick, NULL, &o, &err);
+        ck_assert_msg(h != NULL, "%s", err.text);
+        while ((rc = gb_history_next(h, &r, &err)) == 1)
                 model_record(&m, &r);
+        ck_assert_msg(rc == 0, "%s", err.text);
+        gb_history_close(h);
+        m.resolver = gb_resolver_new(brick, &err);
+        ck_assert_msg(m.resolver != NULL, "%s", err.text);
         text = model_text(&m);
+        if (only_before)
+                *only_before = m.only_before;
+        gb_resolver_free(m.resolver);
         model_fini(&m);
-        free(bytes);
         return text;
 }
 
@@ -434,7 +535,7 @@ static void expect_text(const char *got, const char *want)
 static void expect_model(const struct settings *set)
 {
         struct stream s;
-        char *want = model_of_live();
+        char *want = model_of_window(set->look, NULL);
 
         pull(set, &s);
         expect_text(s.facts.s, want);
@@ -552,6 +653,76 @@ START_TEST(random_records_in_small_pieces_give_the_same)
 }
 END_TEST
 
+/* ---- windows that follow each other ---- */
+
+static void rollover(struct random *rnd)
+{
+        clock_now += 1 + (int64_t)random_below(rnd, 15);
+        gb_fake_slice_end(fake, clock_now);
+        gb_fake_slice_begin(fake);
+}
+
+/* Of the pool, some are directories, some files, and one a shard; the rest exist only in records. */
+static void populate(struct random *rnd, gb_gfid *pool)
+{
+        char path[128], text[GB_GFID_TEXT];
+
+        for (unsigned i = 0; i < POOL; i++)
+                pool[i] = random_gfid(rnd);
+        gb_fake_mkdir(fake, ".shard", &GB_GFID_SHARD);
+        for (unsigned i = 0; i < 5; i++) {
+                snprintf(path, sizeof(path), "d%u", i);
+                gb_fake_mkdir(fake, path, &pool[i]);
+        }
+        for (unsigned i = 5; i < 30; i++) {
+                snprintf(path, sizeof(path), "d%u/f%u", i % 5, i);
+                gb_fake_create(fake, path, &pool[i]);
+        }
+        snprintf(path, sizeof(path), ".shard/%s.2", gb_gfid_format(&pool[7], text));
+        gb_fake_create(fake, path, &pool[30]);
+}
+
+static const struct settings cramped = {true, 1, 3000, 0};
+
+START_TEST(random_windows_give_the_models_facts)
+{
+        struct random rnd = {(uint64_t)_i + 4242};
+        unsigned with = 0, without = 0, only_before;
+        struct stream s, again;
+        gb_gfid pool[POOL];
+
+        populate(&rnd, pool);
+        for (unsigned round = 0; round < 20; round++) {
+                char *want;
+
+                for (size_t n = random_below(&rnd, round % 3 ? 12 : 40); n; n--)
+                        if (random_below(&rnd, 12) == 0)
+                                rollover(&rnd);
+                        else
+                                random_record(&rnd, pool, pool, 5);
+                if (random_below(&rnd, 2)) {
+                        const gb_gfid *dir = &pool[random_below(&rnd, 5)];
+
+                        gb_fake_E_rename(fake, dir, &GB_GFID_ROOT, "old", &GB_GFID_ROOT, "new");
+                }
+                expect_model(&usual);
+                want = model_of_window(true, &only_before);
+                pull(&looking, &s);
+                expect_text(s.facts.s, want);
+                pull(&cramped, &again);
+                expect_text(again.facts.s, want);
+                with += only_before > 0;
+                without += !only_before;
+                cursor = s.cursor;
+                stream_fini(&s);
+                stream_fini(&again);
+                free(want);
+        }
+        ck_assert_uint_gt(with, 2);
+        ck_assert_uint_gt(without, 2);
+}
+END_TEST
+
 /* ---- samples ---- */
 
 static void live_is_sample(const char *name)
@@ -607,11 +778,11 @@ START_TEST(sample_of_all_fops_in_full)
         pull(&usual, &s);
         /* dir1, renamed into dir2, with its first slot lost; the file that was renamed, linked, unlinked. */
         ck_assert_ptr_nonnull(strstr(s.facts.s, "1 2b4b52aa-849a-454a-b55c-ae97daaa428c"));
-        ck_assert_ptr_nonnull(strstr(s.facts.s, "2 c0848653-bacf-4daf-9d2f-de84dfce348e DMXg .. "
+        ck_assert_ptr_nonnull(strstr(s.facts.s, "2 c0848653-bacf-4daf-9d2f-de84dfce348e DMXgR .. "
                                                 "+2b4b52aa-849a-454a-b55c-ae97daaa428c/file1 "
                                                 "l2b4b52aa-849a-454a-b55c-ae97daaa428c/hard1 "
                                                 ">2b4b52aa-849a-454a-b55c-ae97daaa428c/file2\n"));
-        ck_assert_ptr_nonnull(strstr(s.facts.s, "1 749d7cc9-2613-465f-bfac-7a7f580e545f dg .. "
+        ck_assert_ptr_nonnull(strstr(s.facts.s, "1 749d7cc9-2613-465f-bfac-7a7f580e545f dgR .. "
                                                 "+00000000-0000-0000-0000-000000000001/dir3\n"));
         stream_fini(&s);
 }
@@ -676,12 +847,12 @@ START_TEST(look_tells_names_and_sends_the_directories_above_them)
         ck_assert_uint_eq(s.n_facts, 2);
         ck_assert_uint_eq(s.n_dirs, 2);
         ck_assert(leads_to_root(&s, &b));
-        line(&t, GB_SECTION_OBJECTS, &f, "D Pf");
+        line(&t, GB_SECTION_OBJECTS, &f, "DR Pf");
         slot(&t, '-', &a, "old");
         slot(&t, '>', &b, "f");
         slot(&t, '=', &b, "f");
         ck_assert(says(&s, &t));
-        line(&t, GB_SECTION_OBJECTS, &gone, "g A.");
+        line(&t, GB_SECTION_OBJECTS, &gone, "gR A.");
         slot(&t, '-', &a, "gone");
         ck_assert(says(&s, &t));
         stream_fini(&s);
@@ -714,17 +885,17 @@ START_TEST(renamed_directory_is_in_section_1_with_and_without_looks)
         gb_fake_E_rename(fake, &d, &GB_GFID_ROOT, "old", &GB_GFID_ROOT, "new");
         gb_fake_E_rename(fake, &f, &GB_GFID_ROOT, "e", &GB_GFID_ROOT, "f");
         pull(&usual, &s);
-        line(&t, GB_SECTION_DIRS, &d, "d ..");
+        line(&t, GB_SECTION_DIRS, &d, "dR ..");
         slot(&t, '-', &GB_GFID_ROOT, "old");
         slot(&t, '>', &GB_GFID_ROOT, "new");
         ck_assert(says(&s, &t));
-        line(&t, GB_SECTION_OBJECTS, &f, " ..");
+        line(&t, GB_SECTION_OBJECTS, &f, "R ..");
         slot(&t, '-', &GB_GFID_ROOT, "e");
         slot(&t, '>', &GB_GFID_ROOT, "f");
         ck_assert(says(&s, &t));
         stream_fini(&s);
         pull(&looking, &s);
-        line(&t, GB_SECTION_DIRS, &d, "d Pd");
+        line(&t, GB_SECTION_DIRS, &d, "dR Pd");
         slot(&t, '-', &GB_GFID_ROOT, "old");
         slot(&t, '>', &GB_GFID_ROOT, "new");
         slot(&t, '=', &GB_GFID_ROOT, "new");
@@ -810,16 +981,16 @@ START_TEST(trash_shows_only_what_users_had_outside)
         gb_fake_E(fake, GB_FOP_RMDIR, &removed, &GB_GFID_TRASH, "y");
         pull(&looking, &s);
         ck_assert_uint_eq(s.n_dirs, 0);
-        line(&t, GB_SECTION_OBJECTS, &in, " Pf");
+        line(&t, GB_SECTION_OBJECTS, &in, "R Pf");
         slot(&t, '-', &GB_GFID_ROOT, "was");
         ck_assert(says(&s, &t));
-        line(&t, GB_SECTION_OBJECTS, &out, " Pf");
+        line(&t, GB_SECTION_OBJECTS, &out, "R Pf");
         slot(&t, '>', &GB_GFID_ROOT, "out");
         slot(&t, '=', &GB_GFID_ROOT, "out");
         ck_assert(says(&s, &t));
-        line(&t, GB_SECTION_OBJECTS, &deep, " Pf");
+        line(&t, GB_SECTION_OBJECTS, &deep, "R Pf");
         ck_assert(says(&s, &t));
-        line(&t, GB_SECTION_DIRS, &removed, "dg A.");
+        line(&t, GB_SECTION_DIRS, &removed, "dgR A.");
         ck_assert(says(&s, &t));
         ck_assert_uint_eq(s.n_facts, 4);
         stream_fini(&s);
@@ -993,6 +1164,163 @@ START_TEST(cursor_after_the_end_leads_to_an_empty_window)
 }
 END_TEST
 
+/* The window ends; the next one begins. */
+static void next_window(void)
+{
+        struct stream s;
+
+        pull(&looking, &s);
+        cursor = s.cursor;
+        stream_fini(&s);
+}
+
+/* Files and a directory that the last window tells of, one of them gone since. */
+static void three_before(gb_gfid g[3], gb_gfid *dir)
+{
+        struct random rnd = {1};
+
+        *dir = gb_fake_mkdir(fake, "was", NULL);
+        g[0] = gb_fake_create(fake, "was/made", NULL);
+        g[1] = gb_fake_mkdir(fake, "was/sub", NULL);
+        g[2] = gb_fake_create(fake, "was/gone", NULL);
+        gb_fake_E(fake, GB_FOP_CREATE, &g[0], dir, "made");
+        gb_fake_E(fake, GB_FOP_MKDIR, &g[1], dir, "sub");
+        gb_fake_E(fake, GB_FOP_CREATE, &g[2], dir, "gone");
+        rollover(&rnd);
+        gb_fake_E(fake, GB_FOP_CREATE, dir, &GB_GFID_ROOT, "other");
+        next_window();
+        gb_fake_unlink(fake, "was/gone");
+}
+
+START_TEST(objects_of_the_last_window_come_if_a_directory_was_renamed)
+{
+        struct text t = {0};
+        struct stream s;
+        gb_gfid g[3], dir;
+
+        three_before(g, &dir);
+        gb_fake_rename(fake, "was", "is");
+        gb_fake_E_rename(fake, &dir, &GB_GFID_ROOT, "was", &GB_GFID_ROOT, "is");
+        pull(&looking, &s);
+        ck_assert_uint_eq(s.n_facts, 3);
+        line(&t, GB_SECTION_OBJECTS, &g[0], "B Pf");
+        slot(&t, '=', &dir, "made");
+        ck_assert(says(&s, &t));
+        line(&t, GB_SECTION_DIRS, &g[1], "dB Pd");
+        slot(&t, '=', &dir, "sub");
+        ck_assert(says(&s, &t));
+        line(&t, GB_SECTION_DIRS, &dir, "dRB Pd");
+        slot(&t, '-', &GB_GFID_ROOT, "was");
+        slot(&t, '>', &GB_GFID_ROOT, "is");
+        slot(&t, '=', &GB_GFID_ROOT, "is");
+        ck_assert(says(&s, &t));
+        stream_fini(&s);
+        pull(&usual, &s);
+        ck_assert_uint_eq(s.n_facts, 1); /* without looks only the directory */
+        stream_fini(&s);
+        next_window();
+        pull(&looking, &s);
+        ck_assert_uint_eq(s.n_facts, 0); /* and with nothing renamed since, nothing */
+        stream_fini(&s);
+}
+END_TEST
+
+START_TEST(objects_of_the_last_window_are_not_looked_at_if_only_files_were_renamed)
+{
+        gb_gfid g[3], dir, f;
+        struct stream s;
+        uint64_t records = 5;
+
+        three_before(g, &dir);
+        f = gb_fake_create(fake, "f", NULL);
+        gb_fake_E_rename(fake, &f, &GB_GFID_ROOT, "e", &GB_GFID_ROOT, "f");
+        gb_fake_E(fake, GB_FOP_CREATE, &f, &dir, "x"); /* the directory is a parent */
+        pull(&looking, &s);
+        ck_assert_uint_eq(s.n_facts, 1);
+        ck_assert_uint_eq(s.progress, records + 1 + 1 + 1); /* and the live one replayed; a look, a fact */
+        stream_fini(&s);
+}
+END_TEST
+
+START_TEST(data_of_the_slice_before_is_told_again_and_marked)
+{
+        struct random rnd = {1};
+        struct text t = {0};
+        struct stream s;
+        gb_gfid f = gb_fake_create(fake, "f", NULL), g = gb_fake_create(fake, "g", NULL);
+
+        gb_fake_D(fake, &g);
+        rollover(&rnd);
+        gb_fake_E(fake, GB_FOP_CREATE, &f, &GB_GFID_ROOT, "f");
+        gb_fake_D(fake, &f);
+        rollover(&rnd);
+        next_window();
+        gb_fake_M(fake, &g, 38);
+        pull(&looking, &s);
+        ck_assert_uint_eq(s.n_facts, 2);
+        line(&t, GB_SECTION_OBJECTS, &f, "DB Pf");
+        slot(&t, '=', &GB_GFID_ROOT, "f");
+        ck_assert(says(&s, &t));
+        line(&t, GB_SECTION_OBJECTS, &g, "MB Pf");
+        slot(&t, '=', &GB_GFID_ROOT, "g");
+        ck_assert(says(&s, &t));
+        stream_fini(&s);
+}
+END_TEST
+
+START_TEST(events_are_recent_in_the_newest_slices_only)
+{
+        struct random rnd = {1};
+        struct text t = {0};
+        struct stream s;
+        gb_gfid g[3];
+
+        for (unsigned i = 0; i < 3; i++) {
+                g[i] = gb_fake_gfid(fake);
+                gb_fake_E(fake, GB_FOP_UNLINK, &g[i], &GB_GFID_ROOT, "x");
+                if (i == 0)
+                        gb_fake_E(fake, GB_FOP_UNLINK, &GB_GFID_TRASH, &GB_GFID_ROOT, "x");
+                if (i < 2)
+                        rollover(&rnd);
+        }
+        pull(&looking, &s);
+        for (unsigned i = 0; i < 3; i++) {
+                line(&t, GB_SECTION_OBJECTS, &g[i], i ? "gR A." : "g A.");
+                slot(&t, '-', &GB_GFID_ROOT, "x");
+                ck_assert(says(&s, &t));
+        }
+        stream_fini(&s);
+}
+END_TEST
+
+START_TEST(shard_made_in_the_last_window_is_its_base_file_before)
+{
+        gb_gfid base = gb_fake_create(fake, "big", NULL), d = gb_fake_mkdir(fake, "d", NULL), shard;
+        char path[128], text[GB_GFID_TEXT];
+        struct text t = {0};
+        struct stream s;
+
+        gb_fake_mkdir(fake, ".shard", &GB_GFID_SHARD);
+        snprintf(path, sizeof(path), ".shard/%s.1", gb_gfid_format(&base, text));
+        shard = gb_fake_create(fake, path, NULL);
+        gb_fake_E(fake, GB_FOP_MKNOD, &shard, &GB_GFID_SHARD, path + strlen(".shard/"));
+        next_window();
+        gb_fake_E_rename(fake, &d, &GB_GFID_ROOT, "c", &GB_GFID_ROOT, "d");
+        pull(&looking, &s);
+        ck_assert_uint_eq(s.n_facts, 2);
+        line(&t, GB_SECTION_OBJECTS, &base, "B Pf");
+        slot(&t, '=', &GB_GFID_ROOT, "big");
+        ck_assert(says(&s, &t));
+        gb_fake_D(fake, &shard); /* the event of before does not hide it */
+        stream_fini(&s);
+        pull(&looking, &s);
+        line(&t, GB_SECTION_SHARDS, &base, "D Pf");
+        slot(&t, '=', &GB_GFID_ROOT, "big");
+        ck_assert(says(&s, &t));
+        stream_fini(&s);
+}
+END_TEST
+
 int main(void)
 {
         Suite *suite = suite_create("changes");
@@ -1007,6 +1335,12 @@ int main(void)
         tcase_add_loop_test(tc, random_records_give_the_models_facts, 0, 6);
         tcase_add_test(tc, random_records_with_tiny_memory_give_the_same);
         tcase_add_test(tc, random_records_in_small_pieces_give_the_same);
+        tcase_add_loop_test(tc, random_windows_give_the_models_facts, 0, 2);
+        tcase_add_test(tc, objects_of_the_last_window_come_if_a_directory_was_renamed);
+        tcase_add_test(tc, objects_of_the_last_window_are_not_looked_at_if_only_files_were_renamed);
+        tcase_add_test(tc, data_of_the_slice_before_is_told_again_and_marked);
+        tcase_add_test(tc, events_are_recent_in_the_newest_slices_only);
+        tcase_add_test(tc, shard_made_in_the_last_window_is_its_base_file_before);
         tcase_add_loop_test(tc, sample_gives_the_models_facts, 0, N_SAMPLES);
         tcase_add_test(tc, sample_of_all_fops_in_full);
         tcase_add_test(tc, sample_of_shards_is_about_the_base_file);

@@ -3,8 +3,8 @@
  * check_history - windows over a brick that the test plays: it writes the slices and HTIME the way the
  * changelog translator does, on a clock of its own that starts an hour or more ago.
  *
- * Every record's gfid is a running number, so "each E once and in order, each D and M at least once" can
- * be checked by counting.
+ * Every record's gfid is a running number, so "each once and in order" can be checked by counting.  What is
+ * replayed is compared, record by record, with what the test knows of slices and windows.
  */
 #include <config.h>
 
@@ -13,6 +13,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/xattr.h>
 #include <time.h>
 #include <unistd.h>
@@ -38,8 +39,16 @@ struct world {
         off_t live_size;
         uint32_t n; /* records so far; record i has type types[i] */
         char types[STREAM_MAX];
+        uint32_t slice[STREAM_MAX]; /* and lies in the slice with this number, */
+        int64_t ended[STREAM_MAX];  /* which ended then */
+        uint32_t slices;            /* number of the live slice, or of the last one */
+        int64_t closed;             /* end of the last slice */
         struct gb_cursor cursor;
-        uint32_t cursor_n; /* records before the cursor */
+        uint32_t cursor_n;     /* records before the cursor */
+        uint32_t cursor_slice; /* the slice that the cursor stands in */
+        bool has_last;         /* a window ended at the cursor; it began */
+        uint32_t last_n;       /* ... with this record */
+        uint32_t last_slice;   /* ... in this slice */
 };
 
 static void put(int fd, const void *bytes, size_t n)
@@ -55,6 +64,7 @@ static void open_live(struct world *w)
         EXPECT(w->live >= 0);
         put(w->live, w->binary ? BINARY : ASCII, GB_CHANGELOG_HEADER);
         w->live_size = GB_CHANGELOG_HEADER;
+        w->slices++;
         free(path);
 }
 
@@ -109,6 +119,7 @@ static void close_live(struct world *w, bool restart)
 
         close(w->live);
         w->live = -1;
+        w->ended[w->slices] = w->closed = w->now;
         if (empty && !restart) {
                 EXPECT(unlink(live) == 0);
         } else {
@@ -221,6 +232,12 @@ static size_t encode(const struct world *w, char type, uint32_t n, char out[256]
         return len + (size_t)sprintf(out + len, "/n%u", n) + 1;
 }
 
+static void count(struct world *w, char type)
+{
+        w->slice[w->n] = w->slices;
+        w->types[w->n++] = type;
+}
+
 static void record(struct world *w, char type)
 {
         char bytes[256];
@@ -229,7 +246,7 @@ static void record(struct world *w, char type)
         EXPECT(w->n < STREAM_MAX);
         put(w->live, bytes, len);
         w->live_size += (off_t)len;
-        w->types[w->n++] = type;
+        count(w, type);
 }
 
 static void records(struct world *w, const char *types)
@@ -245,14 +262,47 @@ static void take_cursor(struct world *w)
         if (gb_cursor_now(&w->b, NULL, gb_deadline_in(0), &w->cursor, &err) < 0)
                 ck_abort_msg("%s", err.text);
         w->cursor_n = w->n;
+        w->cursor_slice = w->slices + (w->live < 0);
+        w->has_last = false;
 }
+
+/* How a record came. */
+enum seen { NOT = 0, FRESH, AGAIN, BEFORE };
 
 /* What a window brought. */
 struct window {
         uint32_t fresh;    /* records after the cursor, all of them in order */
-        uint32_t replayed; /* D and M from before it */
-        bool seen[STREAM_MAX];
+        uint32_t replayed; /* those from before it, */
+        uint32_t before;   /* and of these, those that do not count */
+        uint32_t recent;
+        uint8_t seen[STREAM_MAX]; /* enum seen */
 };
+
+static void take(const struct world *w, const struct gb_history_options *o, const struct gb_history_record *r,
+                 struct window *out)
+{
+        uint32_t n = number_of(&r->record.gfid);
+
+        EXPECT(n < w->n && r->record.type == w->types[n]);
+        EXPECT(!out->seen[n] && r->replay >= r->before);
+        if (r->replay) {
+                EXPECT(n < w->cursor_n && !out->fresh && !r->recent);
+                EXPECT(r->before || r->record.type != 'E');
+                out->replayed++;
+                out->before += r->before;
+                out->seen[n] = r->before ? BEFORE : AGAIN;
+        } else {
+                EXPECT(!o->from || n == w->cursor_n + out->fresh);
+                out->fresh++;
+                out->recent += r->recent;
+                out->seen[n] = FRESH;
+                if (o->from) {
+                        bool live = w->slice[n] == w->slices && w->live >= 0;
+
+                        EXPECT(r->recent == (live || w->ended[w->slice[n]] == w->closed));
+                }
+        }
+}
 
 static int read_history(struct world *w, const struct gb_history_options *o, struct window *out,
                         struct gb_error *err)
@@ -264,25 +314,34 @@ static int read_history(struct world *w, const struct gb_history_options *o, str
         memset(out, 0, sizeof(*out));
         if (!h)
                 return -1;
-        while ((rc = gb_history_next(h, &r, err)) == 1) {
-                uint32_t n = number_of(&r.record.gfid);
-
-                EXPECT(n < w->n && r.record.type == w->types[n]);
-                out->seen[n] = true;
-                if (r.replay) {
-                        EXPECT(r.record.type != 'E' && n < w->cursor_n);
-                        out->replayed++;
-                } else {
-                        EXPECT(!o->from || n == w->cursor_n + out->fresh);
-                        out->fresh++;
-                }
-        }
+        while ((rc = gb_history_next(h, &r, err)) == 1)
+                take(w, o, &r, out);
         if (rc == 0) {
                 EXPECT(gb_history_records(h) == out->fresh + out->replayed);
                 w->cursor = *gb_history_cursor(h);
         }
         gb_history_close(h);
         return rc;
+}
+
+/* How record n, of before the cursor, has to come. */
+static enum seen expected(const struct world *w, const struct gb_cursor *from, bool reread, uint32_t n)
+{
+        bool event = w->types[n] == 'E', in_live = w->slice[n] == w->cursor_slice;
+        bool in_last = w->has_last && w->slice[n] >= w->last_slice;
+
+        if (!event && (in_live || (reread && w->ended[w->slice[n]] == from->last_ts)))
+                return AGAIN;
+        return reread && in_last ? BEFORE : NOT;
+}
+
+static void check_replayed(const struct world *w, const struct gb_cursor *from, bool reread,
+                           const struct window *win)
+{
+        for (uint32_t n = 0; n < w->cursor_n; n++) {
+                EXPECT(win->seen[n] == expected(w, from, reread, n));
+                EXPECT(win->seen[n] || !reread || !w->has_last || n < w->last_n);
+        }
 }
 
 /* The window from the cursor; afterwards the cursor stands at its end.  The cursor goes through its text. */
@@ -300,7 +359,12 @@ static struct window next_window(struct world *w, bool reread)
         if (read_history(w, &o, &win, &err) < 0)
                 ck_abort_msg("%s", err.text);
         EXPECT(win.fresh == w->n - w->cursor_n);
+        check_replayed(w, &from, reread, &win);
+        w->has_last = true;
+        w->last_n = w->cursor_n;
+        w->last_slice = w->cursor_slice;
         w->cursor_n = w->n;
+        w->cursor_slice = w->slices + (w->live < 0);
         return win;
 }
 
@@ -371,6 +435,116 @@ START_TEST(reread_brings_d_and_m_of_the_slice_that_ended_at_the_cursor)
 }
 END_TEST
 
+START_TEST(reread_brings_the_last_window_too_which_does_not_count)
+{
+        struct world *w = new_world();
+        struct window win;
+
+        records(w, "ED");
+        rollover(w);
+        records(w, "EM");
+        take_cursor(w);
+        records(w, "EDM");
+        rollover(w);
+        records(w, "EDM");
+        rollover(w);
+        records(w, "EDM");
+        rollover(w);
+        records(w, "EDM");
+        ck_assert_uint_eq(next_window(w, true).before, 0); /* the cursor was taken, no window ended there */
+        records(w, "E");
+        win = next_window(w, true);
+        ck_assert_uint_eq(win.fresh, 1);
+        ck_assert_uint_eq(win.replayed, 14);
+        ck_assert_uint_eq(win.before, 10);
+        ck_assert(!win.seen[0] && !win.seen[1] && win.seen[2] == BEFORE && win.seen[3] == BEFORE);
+        for (uint32_t n = 4; n < 10; n++)
+                ck_assert(win.seen[n] == BEFORE);
+        for (uint32_t n = 10; n < 16; n++)
+                ck_assert(win.seen[n] == (w->types[n] == 'E' ? BEFORE : AGAIN));
+        win = next_window(w, true); /* that window, in turn, lay in the live slice alone */
+        ck_assert_uint_eq(win.before, 2);
+        ck_assert(win.seen[13] == BEFORE && win.seen[16] == BEFORE);
+        end_world(w);
+}
+END_TEST
+
+START_TEST(without_reread_the_last_window_does_not_come)
+{
+        struct world *w = new_world();
+
+        take_cursor(w);
+        records(w, "EDM");
+        rollover(w);
+        records(w, "EDM");
+        next_window(w, false);
+        ck_assert_int_gt(w->cursor.prev_ts, 0);
+        ck_assert_uint_eq(next_window(w, false).before, 0);
+        end_world(w);
+}
+END_TEST
+
+START_TEST(a_position_and_a_window_by_time_are_no_last_window)
+{
+        struct world *w = new_world();
+        struct gb_history_options o = {.start = w->now};
+        struct gb_error err;
+        struct window win;
+
+        records(w, "EDM");
+        rollover(w);
+        take_cursor(w);
+        ck_assert_int_eq(w->cursor.prev_ts, 0);
+        win = next_window(w, true);
+        ck_assert(win.replayed == 2 && !win.before);
+        ck_assert_int_gt(w->cursor.prev_ts, 0);
+        ck_assert_int_eq(read_history(w, &o, &win, &err), 0);
+        ck_assert_int_eq(w->cursor.prev_ts, 0);
+        end_world(w);
+}
+END_TEST
+
+START_TEST(a_slice_closed_in_the_second_of_the_cursor_belongs_to_the_last_window)
+{
+        struct world *w = new_world();
+        struct window win;
+
+        rollover(w); /* empty */
+        take_cursor(w);
+        records(w, "EDM");
+        rollover_at(w, w->now);
+        rollover(w);
+        rollover(w);
+        ck_assert_uint_eq(next_window(w, true).fresh, 3);
+        rollover(w);
+        win = next_window(w, true);
+        ck_assert(win.before == 3 && win.replayed == 3);
+        end_world(w);
+}
+END_TEST
+
+START_TEST(events_of_the_newest_slice_and_the_live_one_are_recent)
+{
+        struct world *w = new_world();
+
+        take_cursor(w);
+        records(w, "E");
+        rollover(w);
+        records(w, "E");
+        rollover(w);
+        records(w, "EE");
+        ck_assert_uint_eq(next_window(w, true).recent, 3);
+        records(w, "E");
+        rollover(w);
+        rollover(w); /* empty, but the newest */
+        ck_assert_uint_eq(next_window(w, true).recent, 0);
+        records(w, "E");
+        restart(w);
+        ck_assert_uint_eq(next_window(w, true).recent, 1);
+        end_world(w);
+}
+END_TEST
+
 START_TEST(an_idle_brick_repeats_nothing)
 {
         struct world *w = new_world();
@@ -415,7 +589,7 @@ START_TEST(a_torn_live_tail_is_read_when_it_is_whole)
         put(w->live, bytes, len - 5);
         ck_assert_uint_eq(next_window(w, false).fresh, 2);
         put(w->live, bytes + len - 5, 5);
-        w->types[w->n++] = 'E';
+        count(w, 'E');
         ck_assert_uint_eq(next_window(w, false).fresh, 1);
         end_world(w);
 }
@@ -641,6 +815,57 @@ START_TEST(a_slice_that_is_gone_or_damaged_is_a_gap)
         rollover(w);
         in_slice(w, w->now, cases[_i].act);
         expect_gap(w, cases[_i].reason);
+        end_world(w);
+}
+END_TEST
+
+static void shorten_file(const char *path)
+{
+        struct stat st;
+
+        EXPECT(stat(path, &st) == 0 && truncate(path, st.st_size - 3) == 0);
+}
+
+static void replace_file(const char *path)
+{
+        EXPECT(unlink(path) == 0 && mkdir(path, 0755) == 0);
+}
+
+/* The slice that ended at the cursor, and the one before it. */
+START_TEST(a_slice_of_the_last_window_that_is_gone_or_damaged_is_no_gap)
+{
+        static const struct {
+                void (*act)(const char *path);
+                uint32_t left;
+        } cases[] = {{remove_file, 0}, {cut_file, 0},     {empty_file, 0},
+                     {spoil_file, 0},  {replace_file, 0}, {shorten_file, 2}};
+        struct gb_cursor from;
+        struct gb_history_options o = {.from = &from, .reread = true};
+        struct world *w = new_world();
+        struct window win;
+        struct gb_error err;
+        int64_t ended[2];
+
+        take_cursor(w);
+        for (int i = 0; i < 2; i++) {
+                records(w, "EDM");
+                rollover(w);
+                ended[i] = w->now;
+        }
+        next_window(w, true);
+        records(w, "ED");
+        in_slice(w, ended[_i % 2], cases[_i / 2].act);
+        from = w->cursor;
+        if (read_history(w, &o, &win, &err) < 0)
+                ck_abort_msg("%s", err.text);
+        ck_assert_uint_eq(win.fresh, 2);
+        ck_assert_uint_eq(win.replayed, 3 + cases[_i / 2].left);
+        w->cursor = from;
+        from.prev_ts = 0; /* nobody has read it before: only the slice that ended at the cursor matters */
+        if (_i % 2 == 0 || cases[_i / 2].act == remove_file)
+                ck_assert_int_eq(read_history(w, &o, &win, NULL), 0);
+        else
+                ck_assert_int_eq(read_history(w, &o, &win, NULL), -1);
         end_world(w);
 }
 END_TEST
@@ -1037,11 +1262,24 @@ START_TEST(a_silence_in_a_window_by_time_is_a_gap)
 }
 END_TEST
 
+/* Parse the text with one piece of it replaced. */
+static int parse_changed(const char *text, const char *was, const char *is, struct gb_cursor *c)
+{
+        const char *at = strstr(text, was);
+        char changed[2 * GB_CURSOR_MAX];
+        int n;
+
+        EXPECT(at != NULL);
+        n = snprintf(changed, sizeof(changed), "%.*s%s%s", (int)(at - text), text, is, at + strlen(was));
+        return gb_cursor_parse(changed, (size_t)n, c, NULL);
+}
+
 START_TEST(cursor_text_is_exact_and_damage_is_refused)
 {
         struct gb_cursor c = {.htime = "HTIME.1795395196",
                               .htime_len = UINT64_MAX,
                               .last_ts = 1795395196,
+                              .prev_ts = 1795395181,
                               .live_ino = 12,
                               .live_len = 345,
                               .live_hash = 0x00ab,
@@ -1060,6 +1298,13 @@ START_TEST(cursor_text_is_exact_and_damage_is_refused)
         ck_assert_mem_eq(&c, &back, sizeof(c));
         for (size_t cut = 0; cut < len - strlen("/a%20b%0A%25%FF/c"); cut++)
                 EXPECT(gb_cursor_parse(text, cut, &back, NULL) == -1);
+        ck_assert_int_eq(parse_changed(text, " prev=1795395181", "", &back), 0);
+        ck_assert_int_eq(back.prev_ts, 0);
+        ck_assert_int_eq(back.last_ts, c.last_ts);
+        ck_assert_uint_eq(back.live_len, c.live_len);
+        ck_assert_int_eq(parse_changed(text, " prev=1795395181", " prev=", &back), -1);
+        ck_assert_int_eq(parse_changed(text, " prev=1795395181", " prev=-1", &back), -1);
+        ck_assert_int_eq(parse_changed(text, " prev=1795395181", " prev=99999999999999999999", &back), -1);
         ck_assert_int_eq(gb_cursor_parse("gb1 htime=HTIME.1 hlen=99999999999999999999", 43, &back, NULL), -1);
         ck_assert_int_eq(gb_cursor_format(&c, text, 100, NULL), -1);
         memset(c.brick, '\n', GB_BRICK_PATH_MAX);
@@ -1095,7 +1340,7 @@ static struct window window_while_writing(struct world *w, struct random *r)
         win = next_window(w, random_below(r, 2));
         put(w->live, bytes + part, len - part);
         w->live_size += (off_t)len;
-        w->types[w->n++] = type;
+        count(w, type);
         return win;
 }
 
@@ -1130,6 +1375,12 @@ static void add_windows(Suite *s)
         tcase_add_test(t, live_records_come_at_once_and_only_once);
         tcase_add_test(t, a_cursor_in_the_live_file_goes_on_in_the_closed_slice);
         tcase_add_test(t, reread_brings_d_and_m_of_the_slice_that_ended_at_the_cursor);
+        tcase_add_test(t, reread_brings_the_last_window_too_which_does_not_count);
+        tcase_add_test(t, without_reread_the_last_window_does_not_come);
+        tcase_add_test(t, a_position_and_a_window_by_time_are_no_last_window);
+        tcase_add_test(t, a_slice_closed_in_the_second_of_the_cursor_belongs_to_the_last_window);
+        tcase_add_test(t, events_of_the_newest_slice_and_the_live_one_are_recent);
+        tcase_add_loop_test(t, a_slice_of_the_last_window_that_is_gone_or_damaged_is_no_gap, 0, 12);
         tcase_add_test(t, an_idle_brick_repeats_nothing);
         tcase_add_test(t, the_slice_before_a_restart_is_read);
         tcase_add_test(t, a_torn_live_tail_is_read_when_it_is_whole);
