@@ -24,7 +24,8 @@ static const char *gen_name(const gbx_generation *g, char out[GB_HOST_MAX + 1])
 {
         unsigned len = g->generation.gbx_name_len > GB_HOST_MAX ? GB_HOST_MAX : g->generation.gbx_name_len;
 
-        memcpy(out, g->generation.gbx_name_val, len);
+        if (len)
+                memcpy(out, g->generation.gbx_name_val, len);
         out[len] = '\0';
         return out;
 }
@@ -36,7 +37,7 @@ static bool gen_none(const gbx_generation *g)
 
 static bool gen_same(const gbx_generation *a, const gbx_generation *b)
 {
-        return a->generation.gbx_name_len == b->generation.gbx_name_len &&
+        return a->generation.gbx_name_len == b->generation.gbx_name_len && a->generation.gbx_name_len &&
                memcmp(a->generation.gbx_name_val, b->generation.gbx_name_val, a->generation.gbx_name_len) ==
                        0;
 }

@@ -591,7 +591,7 @@ static int check_sets(struct collect *k, struct gb_error *err)
                             (!worst || w->error.code == GB_ERR_GAP || w->error.code == GB_ERR_CHANGELOG_OFF))
                                 worst = w;
                 }
-                if (whole)
+                if (whole || !worst) /* none: its streams had not come to their end when another one failed */
                         continue;
                 if (k->window->full_on_gap && worst->error.code == GB_ERR_GAP) {
                         gb_say("replica set %u: %s; it is listed in full", set, worst->error.text);
