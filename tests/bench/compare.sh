@@ -117,7 +117,7 @@ check_list() {
         say "$1: $(wc -l <"$2") wanted, $missed missed, $more more listed"
 }
 
-# pause_for_glusterfind: it holds back what is younger than a rollover, and loses what comes within one of `create`.
+# It holds back what is younger than a rollover, and loses what comes within one of `create`.
 pause_for_glusterfind() { [ -z "$glusterfind" ] || sleep 32; }
 
 open_sessions() {
@@ -164,8 +164,9 @@ compare_changes() {
         watched "$group" "$CLI" -q paths-watch --out-file="$T/paths"
         "$CLI" -q changes-watch --out-file="$T/first" || problem "changes-watch fails"
         check_changes "$T/truth" "$T/paths" "$T/changes"
-        [ -z "$glusterfind" ] || for i in $(each); do
-                glusterfind post "glusterfind-$i" $V >"$T/err" 2>&1 || problem "glusterfind post: $(tail -n 1 "$T/err")"
+        [ -n "$glusterfind" ] || return
+        for i in $(each); do
+                glusterfind post "glusterfind-$i" $V >"$T/err" 2>&1 || problem "post: $(tail -n 1 "$T/err")"
         done
 }
 
@@ -180,7 +181,8 @@ compare_unchanged() {
                 timed "unchanged/gbackup commit" "$CLI" -q commit "paths-$i"
                 timed "unchanged/gbackup status" "$CLI" -q status "$HOST" $V
                 timed "unchanged/gluster volume info --xml" gluster --mode=script volume info $V --xml
-                [ -z "$glusterfind" ] || timed "unchanged/glusterfind pre" glusterfind pre "glusterfind-$i" $V "$T/pre"
+                [ -z "$glusterfind" ] ||
+                        timed "unchanged/glusterfind pre" glusterfind pre "glusterfind-$i" $V "$T/pre"
         done
         say "nothing changed: $(wc -l <"$T/paths") paths listed"
 }
@@ -188,6 +190,7 @@ compare_unchanged() {
 # ---- all of it -----------------------------------------------------------------------------------------
 
 start_node
+export GBACKUP_CLI_STATE=$T/state/cli # whatever --localstatedir says
 : >"$times"
 : >"$peaks"
 for helper in bare measure tree; do

@@ -2,8 +2,8 @@
 """report - the table of compare.sh, and whether the bars are met.
 
 report.py TIMES PEAKS
-    TIMES: lines `group/what wall cpu rss load` of `measure run`; the order of first sight is the order of the table.
-    A ratio is the median of `what` over the median of gbackup's row in the same group, the first of the group.
+    TIMES: lines `group/what wall cpu rss load` of `measure run`, in the order of the table.  A ratio is the
+    median of `what` over that of the first row of its group, which is gbackup's.
     PEAKS: lines of `measure watch`.
 Exit status 1 if a bar is missed that is not marked as a goal.
 """
@@ -37,7 +37,8 @@ def wall(runs):
 
 
 def table(groups):
-    print(f"{'':46}{'median s':>9}{'min':>9}{'max':>9}{'ratio':>9}{'cpu s':>8}{'rss MiB':>9}{'runs':>5}{'load':>6}")
+    heads = ("median s", "min", "max", "ratio", "cpu s", "rss MiB", "runs", "load")
+    print(" " * 46 + "".join(f"{head:>{width}}" for head, width in zip(heads, (9, 9, 9, 9, 8, 9, 5, 6))))
     for group, rows in groups.items():
         unit = None
         print(group)
