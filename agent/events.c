@@ -202,6 +202,8 @@ static int take_entry(struct gb_events *e, const struct gb_record *r, unsigned b
         case GB_FOP_RENAME:
                 if (take_slot(e, &r->gfid, GB_CLAIM_LOSS, bits, &r->from, err) < 0)
                         return -1;
+                if (gb_gfid_eq(&r->to.parent, &GB_GFID_NULL))
+                        return note(e, &r->gfid, bits | GB_FACT_STRAY, err);
                 return take_slot(e, &r->gfid, GB_CLAIM_ARRIVE, bits, &r->to, err);
         case GB_FOP_MKNOD: /* self-heal makes regular files by it */
                 if (S_ISREG(r->mode) || (r->mode & S_IFMT) == 0)

@@ -24,7 +24,7 @@ enum gb_op_kind {
         GB_OP_NEW = 3,
         GB_OP_MODIFY = 4,
         GB_OP_MODIFY_TOO = 5, /* MODIFY that NEW does not swallow; printed as MODIFY */
-        GB_OP_LEFT = 6 /* never printed: what was here at T0 is known, renamed or still here */
+        GB_OP_LEFT = 6        /* never printed: what was here at T0 is known, renamed or still here */
 };
 
 struct gb_op {

@@ -356,6 +356,33 @@ static int emit_left(struct gb_reduce *r, const struct gb_slot *slot, struct gb_
         return r->ops->emit(r->ops->arg, &op, err);
 }
 
+/* The object may be older than the window: it was linked, or lost a name, and no name shows that it was
+ * made in it.  A heal makes new names of an old object as if they were its first: BORN proves something
+ * only where no brick saw how the name came in another way, MKNOD of a regular file proves nothing. */
+static bool is_old(const struct gb_group *g)
+{
+        uint8_t kinds = 0;
+
+        for (size_t i = 0; i < g->touched.n; i++) {
+                if (g->touched.v[i].kinds == (1u << GB_CLAIM_BORN))
+                        return false;
+                kinds |= g->touched.v[i].kinds;
+        }
+        return kinds & (1u << GB_CLAIM_LINK | 1u << GB_CLAIM_LOSS);
+}
+
+/* A new name of an old object.  A mirror that knows the object links it, so a change of its content is
+ * a line of its own. */
+static int emit_new_name(struct gb_reduce *r, const struct gb_group *g, const struct gb_slot *slot,
+                         struct gb_error *err)
+{
+        bool changed = g->flags & (GB_FACT_DATA | GB_FACT_META | GB_FACT_XATTR);
+
+        if (emit_now(r, g, GB_OP_NEW, slot, err) < 0)
+                return -1;
+        return changed && is_old(g) ? emit_now(r, g, GB_OP_MODIFY_TOO, slot, err) : 0;
+}
+
 /* The same bytes at T0 and T1 in different directories (the old one moved away, a new one took its
  * place) cannot be said as a rename that a path-based consumer understands: drop and copy. */
 static int emit_rename(struct gb_reduce *r, const struct gb_group *g, const struct gb_slot *lost,
@@ -373,7 +400,7 @@ static int emit_rename(struct gb_reduce *r, const struct gb_group *g, const stru
             (!dir && old_at == at && memcmp(old + at, path + at, GB_PATH_MAX - at) == 0)) {
                 if (emit_delete(r, g, lost, dir, false, err) < 0)
                         return -1;
-                return emit_now(r, g, GB_OP_NEW, gained, err);
+                return emit_new_name(r, g, gained, err);
         }
         op.old = old + old_at;
         op.old_len = GB_PATH_MAX - old_at;
@@ -420,10 +447,27 @@ static bool kind_of(const struct gb_touched *t, enum gb_claim_kind kind)
         return t->kinds & (1u << kind);
 }
 
+/* A RENAME did not say where to: every name that no event tells of may be the one, and a lost name may go
+ * to any of them, because it is the same object. */
+static int take_strays(struct gb_group *g, struct gb_error *err)
+{
+        for (size_t i = 0; (g->flags & GB_FACT_STRAY) && i < g->names.n; i++) {
+                struct gb_touched *t = gb_group_touch(g, &g->names.v[i], NULL);
+
+                if (!t)
+                        return no_memory(err);
+                if (!t->kinds)
+                        t->kinds = 1u << GB_CLAIM_ARRIVE;
+        }
+        return 0;
+}
+
 static int judge_t0(struct gb_reduce *r, struct gb_group *g, struct gb_error *err)
 {
         bool dir = is_dir(g);
 
+        if (take_strays(g, err) < 0)
+                return -1;
         for (size_t i = 0; i < g->touched.n; i++) {
                 struct gb_touched *t = &g->touched.v[i];
 
@@ -477,33 +521,6 @@ static int emit_renames(struct gb_reduce *r, struct gb_group *g, bool dir, struc
         return 0;
 }
 
-/* The object may be older than the window: it was linked, or lost a name, and no name shows that it was
- * made in it.  A heal makes new names of an old object as if they were its first: BORN proves something
- * only where no brick saw how the name came in another way, MKNOD of a regular file proves nothing. */
-static bool is_old(const struct gb_group *g)
-{
-        uint8_t kinds = 0;
-
-        for (size_t i = 0; i < g->touched.n; i++) {
-                if (g->touched.v[i].kinds == (1u << GB_CLAIM_BORN))
-                        return false;
-                kinds |= g->touched.v[i].kinds;
-        }
-        return kinds & (1u << GB_CLAIM_LINK | 1u << GB_CLAIM_LOSS);
-}
-
-/* A new name of an old object.  A mirror that knows the object links it, so a change of its content is
- * a line of its own. */
-static int emit_new_name(struct gb_reduce *r, const struct gb_group *g, const struct gb_slot *slot,
-                         struct gb_error *err)
-{
-        bool changed = g->flags & (GB_FACT_DATA | GB_FACT_META | GB_FACT_XATTR);
-
-        if (emit_now(r, g, GB_OP_NEW, slot, err) < 0)
-                return -1;
-        return changed && is_old(g) ? emit_now(r, g, GB_OP_MODIFY_TOO, slot, err) : 0;
-}
-
 static int emit_touched(struct gb_reduce *r, const struct gb_group *g, struct gb_touched *t, bool dir,
                         struct gb_error *err)
 {
@@ -532,19 +549,23 @@ static bool list_again(const struct gb_reduce *r, const struct gb_group *g, cons
         return (g->flags & GB_FACT_BEFORE) && gb_skeleton_moved(&r->skeleton, &name->parent);
 }
 
-static int emit_modified(struct gb_reduce *r, const struct gb_group *g, struct gb_error *err)
+static int emit_modified(struct gb_reduce *r, struct gb_group *g, struct gb_error *err)
 {
-        bool changed = g->flags & (GB_FACT_DATA | GB_FACT_META | GB_FACT_XATTR);
+        const uint32_t changes = GB_FACT_DATA | GB_FACT_META | GB_FACT_XATTR, flags = g->flags;
+        int rc = 0;
 
-        for (size_t i = 0; i < g->names.n; i++) {
+        for (size_t i = 0; rc == 0 && i < g->names.n; i++) {
                 const struct gb_touched *t = gb_group_find(g, &g->names.v[i]);
+                bool again = list_again(r, g, &g->names.v[i]);
 
-                if ((t && t->said) || (!changed && !list_again(r, g, &g->names.v[i])))
+                if ((t && t->said) || (!(flags & changes) && !again))
                         continue;
-                if (emit_now(r, g, GB_OP_MODIFY, &g->names.v[i], err) < 0)
-                        return -1;
+                if (again) /* what it was that changed, the last list told */
+                        g->flags |= GB_FACT_DATA | GB_FACT_META;
+                rc = emit_now(r, g, GB_OP_MODIFY, &g->names.v[i], err);
+                g->flags = flags;
         }
-        return 0;
+        return rc;
 }
 
 /* An event about it was near the cut, and a brick that should have told of it did not. */
@@ -577,8 +598,10 @@ static int conclude(struct gb_reduce *r, struct gb_group *g, struct gb_error *er
                 return -1;
         if (judge_t0(r, g, err) < 0)
                 return -1;
+        if (!g->type && g->names.n) /* gone since the cut: no look tells more */
+                g->type = dir ? 'd' : 'f';
         for (size_t i = 0; !dir && (g->flags & GB_FACT_BEFORE) && i < g->touched.n; i++)
-                if (lost(&g->touched.v[i]))
+                if (lost(&g->touched.v[i]) || kind_of(&g->touched.v[i], GB_CLAIM_LINK))
                         g->flags |= GB_FACT_DATA | GB_FACT_META;
         if (may_pair(g, dir) && emit_renames(r, g, dir, err) < 0)
                 return -1;
@@ -638,7 +661,8 @@ static int back_to_cut(struct gb_reduce *r, struct gb_group *g, struct gb_error 
         return 0;
 }
 
-/* Directories that have events behind the cut only stood where these found them. */
+/* Directories that have events behind the cut stood where these found them.  Whether it is a directory is not
+ * known of what is gone by now; it does no harm to place a file. */
 static int place_settled_dirs(struct gb_reduce *r, struct gb_error *err)
 {
         size_t pos = 0;
@@ -646,8 +670,6 @@ static int place_settled_dirs(struct gb_reduce *r, struct gb_error *err)
         void *value;
 
         while (gb_gfidmap_next(&r->settled, &pos, &gfid, &value)) {
-                if (!gb_skeleton_knows(&r->skeleton, &gfid))
-                        continue;
                 for (const struct settled *s = *(struct settled **)value; s; s = s->next)
                         if (s->kinds == (1u << GB_CLAIM_LOSS) &&
                             gb_skeleton_now(&r->skeleton, &gfid, &s->slot) < 0)
@@ -656,9 +678,40 @@ static int place_settled_dirs(struct gb_reduce *r, struct gb_error *err)
         return 0;
 }
 
+/* One slot that a directory was renamed onto is told from several; more need not be known. */
+static int add_victim(struct gb_reduce *r, const struct gb_slot *slot, struct gb_error *err)
+{
+        struct gb_slot copy;
+
+        for (size_t i = 0; i < r->victims.n; i++)
+                if (r->victims.n > 1 || gb_slot_eq(&r->victims.v[i], slot))
+                        return 0;
+        if (!dup_slot(&r->keep, slot, &copy) || gb_vec_push(&r->victims, copy) < 0)
+                return no_memory(err);
+        return 0;
+}
+
+/* What was renamed and then is gone without a word was overwritten itself; nothing tells whether it was a
+ * directory. */
+static int suspect_directory(struct gb_reduce *r, const struct gb_group *g, struct gb_error *err)
+{
+        if (g->found || (g->flags & GB_FACT_GONE))
+                return 0;
+        for (size_t i = 0; i < g->touched.n; i++)
+                if (!(g->touched.v[i].kinds & (1u << GB_CLAIM_LOSS | 1u << GB_CLAIM_ARRIVE)))
+                        return 0;
+        for (size_t i = 0; i < g->touched.n; i++)
+                if (g->touched.v[i].kinds == (1u << GB_CLAIM_ARRIVE) &&
+                    add_victim(r, &g->touched.v[i].slot, err) < 0)
+                        return -1;
+        return 0;
+}
+
 /* Keep a group that was looked up until the cut has settled. */
 static int keep_object(struct gb_reduce *r, const struct gb_group *g, struct gb_error *err)
 {
+        if (suspect_directory(r, g, err) < 0)
+                return -1;
         gb_buf_reset(&r->record);
         if (gb_group_encode(&r->record, g) < 0)
                 return no_memory(err);
@@ -821,8 +874,8 @@ static int place_then(struct gb_reduce *r, const struct gb_group *g, struct gb_e
                         left = t;
                 else if (kind_of(t, GB_CLAIM_BORN))
                         born = t;
-                else if (t->kinds == (1u << GB_CLAIM_ARRIVE) && gb_vec_push(&r->victims, t->slot) < 0)
-                        return no_memory(err);
+                else if (t->kinds == (1u << GB_CLAIM_ARRIVE) && add_victim(r, &t->slot, err) < 0)
+                        return -1;
         }
         if (b && b->n)
                 rc = gb_skeleton_then(&r->skeleton, &g->gfid, &b->slots[0]);

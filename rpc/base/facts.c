@@ -18,7 +18,7 @@
 #define CLAIM_LEAST (1 + NAME_LEAST)
 #define FLAGS_ALL                                                                                            \
         (GB_FACT_DATA | GB_FACT_META | GB_FACT_XATTR | GB_FACT_DIR | GB_FACT_GONE | GB_FACT_RECENT |         \
-         GB_FACT_BEFORE)
+         GB_FACT_BEFORE | GB_FACT_STRAY)
 
 bool gb_slot_eq(const struct gb_slot *a, const struct gb_slot *b)
 {

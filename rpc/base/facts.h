@@ -68,7 +68,10 @@ enum gb_fact_flags {
         GB_FACT_RECENT = 1u << 5,
         /* It had records in the window before this one too: what was listed of it then may not have been
          * read yet.  Alone (or with DIR), without a claim: only if a directory was renamed in the window. */
-        GB_FACT_BEFORE = 1u << 6
+        GB_FACT_BEFORE = 1u << 6,
+        /* A RENAME of it does not say the parent of the new name (sharded volumes write a null gfid there):
+         * a name was gained that only a look can tell. */
+        GB_FACT_STRAY = 1u << 7
 };
 
 /* Result of looking for the object on this brick. */
