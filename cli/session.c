@@ -195,7 +195,6 @@ int gb_session_positions(const struct gb_session *s, struct gb_window *w, struct
                 if (take_position(n, b, &w->bricks[i], err) < 0)
                         return -1;
         }
-        w->relist = s->base && s->base->kind == GBX_FULL;
         if (s->base &&
             gb_buf_put(&w->boundary, s->base->boundary.boundary_val, s->base->boundary.boundary_len) < 0)
                 return gb_error_set(err, GB_ERR_MEMORY, "out of memory");

@@ -395,7 +395,7 @@ static int emit(void *arg, const struct gb_op *op, struct gb_error *err)
 {
         struct collect *k = arg;
 
-        if ((k->window->expand || k->window->relist) && op->kind == GB_OP_RENAME && op->type == 'd') {
+        if (k->window->expand && op->kind == GB_OP_RENAME && op->type == 'd') {
                 struct root root = {malloc(op->len), op->len};
 
                 if (!root.path || gb_vec_push(&k->roots, root) < 0) {
@@ -531,12 +531,6 @@ static int expand_some(struct collect *k, const struct gb_slice_of_path *roots, 
         while (s && (rc = gb_scan_next(s, &e, err)) == 1) {
                 struct gb_op op = {
                         .kind = GB_OP_NEW, .path = e.path, .len = e.len, .type = e.type, .expanded = true};
-
-                if (!k->window->expand) {
-                        op.kind = GB_OP_MODIFY;
-                        op.flags = GB_FACT_DATA | GB_FACT_META;
-                        op.expanded = false;
-                }
 
                 if (add_op(k, &op, err) < 0) {
                         rc = -1;
@@ -719,7 +713,7 @@ int gb_window_collect(const struct gb_cli *c, struct gb_volume *v, struct gb_win
                 tell_spared(&k);
         if (rc == 0)
                 rc = list_full_sets(&k, err);
-        if (rc == 0 && (w->expand || w->relist))
+        if (rc == 0 && w->expand)
                 rc = expand(&k, err);
         gb_buf_fini(&w->boundary);
         w->boundary = k.boundary;

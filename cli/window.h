@@ -27,11 +27,9 @@ struct gb_brick_window {
 struct gb_window {
         struct gb_brick_window *bricks; /* n_bricks of the volume */
         bool expand;                    /* what lies below renamed directories: as expanded ops */
-        bool relist;      /* as MODIFY, because the list before was full: whoever read it may have come to a
-                             directory while it was renamed */
-        bool full_on_gap; /* a replica set with a gap is listed in full instead of failing */
-        bool *full_sets;  /* out: which ones were, by set */
-        unsigned n_full_sets;   /* out */
+        bool full_on_gap;               /* a replica set with a gap is listed in full instead of failing */
+        bool *full_sets;                /* out: which ones were, by set */
+        unsigned n_full_sets;           /* out */
         struct gb_buf boundary; /* in: the session's boundary set; out: the next one.  Facts with names */
         struct gb_reduce_stats stats; /* out */
 };
