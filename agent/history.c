@@ -60,6 +60,7 @@ struct gb_history {
         bool by_time;
         bool replay_all; /* the last window is delivered again */
         int64_t start, end;
+        int64_t opened; /* what was recorded until then is told of */
         struct gb_chain chain;
         GB_VEC(struct part) parts;
         size_t at;
@@ -343,6 +344,7 @@ static int open_window(struct gb_history *h, const struct gb_glusterd *gd, const
         int64_t to;
         int rc;
 
+        h->opened = (int64_t)time(NULL);
         /* The version that the next cursor keeps is from before the snapshot, the one compared with this
          * cursor from after it: a change in between counts in both windows rather than in none. */
         if (ask_glusterd(h->b, gd, h->dir, &before, err) < 0)
@@ -573,7 +575,7 @@ const struct gb_cursor *gb_history_cursor(const struct gb_history *h)
 void gb_history_window(const struct gb_history *h, int64_t *from, int64_t *to)
 {
         *from = h->by_time ? h->start : h->from.when;
-        *to = h->by_time && h->end && h->end < h->next.when ? h->end : h->next.when;
+        *to = h->by_time && h->end && h->end < h->opened ? h->end : h->opened;
 }
 
 uint64_t gb_history_records(const struct gb_history *h)

@@ -113,6 +113,7 @@ int gb_cmd_inc(const struct gb_cli *c, int argc, char **argv)
         }
         w.full_on_gap = c->o.full_on_gap;
         info.full_sets = w.full_sets;
+        info.window = &w;
         if (rc == 0)
                 rc = gb_list_open(&l, c, &info, &err);
         if (rc == 0)

@@ -118,6 +118,15 @@ static int make_list(const struct gb_cli *c, struct opened *o, bool commit, stru
         return commit ? gb_session_commit(c, &o->session, &nothing, err) : 0;
 }
 
+static const char *base_name(const struct gb_session *s, char out[GB_HOST_MAX + 1])
+{
+        if (!s->base)
+                return NULL;
+        snprintf(out, GB_HOST_MAX + 1, "%.*s", (int)s->base->generation.gbx_name_len,
+                 s->base->generation.gbx_name_val);
+        return out;
+}
+
 static int run(const struct gb_cli *c, const char *name, bool commit)
 {
         struct gb_error err = {0};
@@ -125,6 +134,7 @@ static int run(const struct gb_cli *c, const char *name, bool commit)
         struct gb_window w = {0};
         struct gb_list l = {0};
         struct gb_list_info info = {.volume = &o.volume, .session = name};
+        char base[GB_HOST_MAX + 1];
         int rc = open_session(c, name, &o, &err);
 
         if (rc == 0)
@@ -137,6 +147,8 @@ static int run(const struct gb_cli *c, const char *name, bool commit)
                 info.generation = o.session.generation;
                 w.full_on_gap = c->o.full_on_gap;
                 info.full_sets = w.full_sets;
+                info.window = &w;
+                info.base = base_name(&o.session, base);
                 rc = gb_list_open(&l, c, &info, &err);
         }
         if (rc == 0)

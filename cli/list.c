@@ -7,10 +7,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 #include "list.h"
+#include "manifest.h"
 
 /* A line holds at most two paths, escaped six-fold, and some words. */
 #define LINE_MAX_BYTES (16 * GB_PATH_MAX + 4096)
@@ -40,6 +42,16 @@ static int write_line(struct gb_list *l, struct gb_error *err)
         return rc;
 }
 
+static bool to_stdout(const struct gb_list *l)
+{
+        return strcmp(l->cli->o.out_file, "-") == 0;
+}
+
+static bool wants_manifest(const struct gb_list *l)
+{
+        return !to_stdout(l) && !l->cli->o.no_manifest;
+}
+
 int gb_list_open(struct gb_list *l, const struct gb_cli *c, const struct gb_list_info *info,
                  struct gb_error *err)
 {
@@ -52,7 +64,8 @@ int gb_list_open(struct gb_list *l, const struct gb_cli *c, const struct gb_list
         l->out = gb_output_open(c->o.out_file, err);
         if (!l->out)
                 return -1;
-        return 0;
+        l->started = time(NULL);
+        return wants_manifest(l) ? gb_output_hash(l->out, err) : 0;
 }
 
 /* The header comes late, because it says what is known only when the window was collected. */
@@ -71,11 +84,6 @@ static char *skipped_name(const struct gb_list *l)
         char *name = NULL;
 
         return asprintf(&name, "%s.skipped", l->cli->o.out_file) < 0 ? NULL : name;
-}
-
-static bool to_stdout(const struct gb_list *l)
-{
-        return strcmp(l->cli->o.out_file, "-") == 0;
 }
 
 static int divert(struct gb_list *l, const struct gb_op *op, struct gb_error *err)
@@ -152,28 +160,41 @@ int gb_list_finish(struct gb_list *l, bool complete, struct gb_error *err)
                 return no_memory(err);
         if (write_line(l, err) < 0 || gb_output_finish(l->out, err) < 0)
                 return -1;
-        return l->skipped ? gb_output_finish(l->skipped, err) : 0;
+        if (l->skipped && gb_output_finish(l->skipped, err) < 0)
+                return -1;
+        if (!wants_manifest(l))
+                return 0;
+        l->manifest = gb_manifest_write(l, complete, err);
+        return l->manifest ? 0 : -1;
 }
 
+/* A file beside the list: put it in place, or remove an older one that would tell of another list. */
+static int publish_beside(struct gb_output **beside, char *name, struct gb_error *err)
+{
+        GB_CLEANUP_FREE
+        char *owned = name;
+        struct gb_output *out = *beside;
+
+        *beside = NULL;
+        if (out)
+                return gb_output_publish(out, err);
+        if (!owned)
+                return no_memory(err);
+        if (unlink(owned) < 0 && errno != ENOENT)
+                return gb_error_sys(err, GB_ERR_SYSTEM, "%s: an older one cannot be removed", owned);
+        return 0;
+}
+
+/* The list comes last: once it is there, so is all that belongs to it. */
 int gb_list_publish(struct gb_list *l, struct gb_error *err)
 {
-        struct gb_output *out = l->out, *skipped = l->skipped;
+        struct gb_output *out = l->out;
 
-        l->out = l->skipped = NULL;
-        if (skipped) {
-                if (gb_output_publish(skipped, err) < 0) {
-                        gb_output_discard(out);
-                        return -1;
-                }
-        } else if (!to_stdout(l)) {
-                GB_CLEANUP_FREE
-                char *name = skipped_name(l);
-
-                if (name && unlink(name) < 0 && errno != ENOENT) {
-                        gb_output_discard(out);
-                        return gb_error_sys(err, GB_ERR_SYSTEM, "%s: an older one cannot be removed", name);
-                }
-        }
+        if (!to_stdout(l) &&
+            (publish_beside(&l->skipped, skipped_name(l), err) < 0 ||
+             publish_beside(&l->manifest, gb_manifest_name(l->cli->o.out_file), err) < 0))
+                return -1;
+        l->out = NULL;
         return gb_output_publish(out, err);
 }
 
@@ -181,7 +202,8 @@ void gb_list_discard(struct gb_list *l)
 {
         gb_output_discard(l->out);
         gb_output_discard(l->skipped);
-        l->out = l->skipped = NULL;
+        gb_output_discard(l->manifest);
+        l->out = l->skipped = l->manifest = NULL;
         gb_buf_fini(&l->line);
         gb_buf_fini(&l->full);
 }

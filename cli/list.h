@@ -2,7 +2,8 @@
  * list - an out-file in one of the formats, with its counts and what could not be expressed.
  *
  * Formats are a table of begin/line/end (format_*.c).  A line a format cannot express (a newline in
- * `paths` without --null) goes to FILE.skipped, NUL-terminated, and is counted.
+ * `paths` without --null) goes to FILE.skipped, NUL-terminated, and is counted.  FILE.manifest tells what the
+ * list was made from (manifest.h).
  */
 #ifndef GB_LIST_H
 #define GB_LIST_H
@@ -13,11 +14,15 @@
 #include "output.h"
 #include "volume.h"
 
+struct gb_window;
+
 struct gb_list_info {
         const char *kind; /* "full" or "incremental" */
         const struct gb_volume *volume;
         const char *session;    /* NULL: none */
         const char *generation; /* NULL: none */
+        const char *base;       /* generation it builds on; NULL or empty: none */
+        const struct gb_window *window; /* NULL: none */
         const bool *full_sets;  /* replica sets that are listed in full because of a gap; NULL: none */
 };
 
@@ -30,7 +35,9 @@ struct gb_list {
         const struct gb_list_info *info;
         const struct gb_format_ops *format;
         struct gb_output *out;
-        struct gb_output *skipped; /* opened when first needed */
+        struct gb_output *skipped;  /* opened when first needed */
+        struct gb_output *manifest; /* NULL: not yet, or not wanted */
+        int64_t started;            /* this host's clock */
         bool begun;                /* the header is written, with the first line or the end */
         struct gb_list_counts counts;
         struct gb_buf line;     /* the line being made */
@@ -60,7 +67,7 @@ int gb_list_open(struct gb_list *l, const struct gb_cli *c, const struct gb_list
                  struct gb_error *err);
 int gb_list_op(struct gb_list *l, const struct gb_op *op, struct gb_error *err);
 int gb_list_entry(struct gb_list *l, const struct gb_entry *e, struct gb_error *err);
-/* Trailer, flush, sync. */
+/* Trailer, manifest, flush, sync. */
 int gb_list_finish(struct gb_list *l, bool complete, struct gb_error *err);
 /* Put the files in place. */
 int gb_list_publish(struct gb_list *l, struct gb_error *err);

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
+#include <openssl/evp.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,6 +18,7 @@
 #include "output.h"
 
 #define OUTPUT_BUFFER (256 * 1024)
+#define DIGEST_BYTES  32
 
 struct gb_output {
         char *path, *dir;
@@ -25,6 +27,8 @@ struct gb_output {
         bool to_stdout;
         size_t used;
         uint64_t bytes;
+        EVP_MD_CTX *hash; /* NULL: not wanted, or done */
+        char digest[2 * DIGEST_BYTES + 1];
         uint8_t buffer[OUTPUT_BUFFER];
 };
 
@@ -86,8 +90,39 @@ struct gb_output *gb_output_open(const char *path, struct gb_error *err)
         return o;
 }
 
+int gb_output_hash(struct gb_output *o, struct gb_error *err)
+{
+        o->hash = EVP_MD_CTX_new();
+        if (!o->hash || !EVP_DigestInit_ex(o->hash, EVP_sha256(), NULL))
+                return gb_error_set(err, GB_ERR_SYSTEM, "%s: no SHA-256 from libcrypto", o->path);
+        return 0;
+}
+
+static int end_hash(struct gb_output *o, struct gb_error *err)
+{
+        unsigned char bytes[EVP_MAX_MD_SIZE];
+        unsigned len = 0;
+
+        if (!o->hash)
+                return 0;
+        if (!EVP_DigestFinal_ex(o->hash, bytes, &len) || len != DIGEST_BYTES)
+                return gb_error_set(err, GB_ERR_SYSTEM, "%s: SHA-256 failed", o->path);
+        for (unsigned i = 0; i < len; i++)
+                snprintf(o->digest + 2 * i, 3, "%02x", bytes[i]);
+        EVP_MD_CTX_free(o->hash);
+        o->hash = NULL;
+        return 0;
+}
+
+const char *gb_output_digest(const struct gb_output *o)
+{
+        return o->digest[0] ? o->digest : NULL;
+}
+
 static int write_all(struct gb_output *o, const uint8_t *p, size_t n, struct gb_error *err)
 {
+        if (o->hash && !EVP_DigestUpdate(o->hash, p, n))
+                return gb_error_set(err, GB_ERR_SYSTEM, "%s: SHA-256 failed", o->path);
         while (n) {
                 ssize_t w = write(o->fd, p, n);
 
@@ -124,7 +159,7 @@ int gb_output_write(struct gb_output *o, const void *bytes, size_t n, struct gb_
 
 int gb_output_finish(struct gb_output *o, struct gb_error *err)
 {
-        if (flush(o, err) < 0)
+        if (flush(o, err) < 0 || end_hash(o, err) < 0)
                 return -1;
         if (!o->to_stdout && fsync(o->fd) < 0)
                 return gb_error_sys(err, GB_ERR_SYSTEM, "%s: sync", o->path);
@@ -183,6 +218,7 @@ void gb_output_discard(struct gb_output *o)
                 unlink(o->temporary);
         if (o->fd >= 0 && !o->to_stdout)
                 close(o->fd);
+        EVP_MD_CTX_free(o->hash);
         free(o->temporary);
         free(o->dir);
         free(o->path);

@@ -59,6 +59,7 @@ static int open_lane(struct gb_scan *s, struct lane *l, struct gb_error *err)
                 return -1;
         query_for(s, l, &q);
         l->feed = gb_feed_open(client, s->volume->name, l->brick->path, l->brick->name, &q, s->chunk, err);
+        l->brick->scanned = l->brick->scanned || l->feed;
         return l->feed ? 0 : -1;
 }
 

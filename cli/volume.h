@@ -24,6 +24,7 @@ struct gb_vbrick {
         bool arbiter;
         bool usable;           /* agent reachable and brick process running */
         bool blamed;           /* a sibling's pending heals blame it, or it is in doubt */
+        bool scanned;          /* a scan read its names */
         struct gb_error error; /* why it is not usable */
         gbx_brick_status status;
 };

@@ -106,6 +106,7 @@ static int next_item(void *arg, struct gb_item *item, struct gb_error *err)
                 s->ended = true;
                 if (rc == 0) {
                         s->window->whole = true;
+                        gb_feed_window(s->feed, &s->window->window_from, &s->window->window_to);
                         s->window->cursor = strdup(gb_feed_cursor(s->feed));
                         if (!s->window->cursor)
                                 return gb_error_set(err, GB_ERR_MEMORY, "out of memory");

@@ -1,0 +1,177 @@
+/*
+ * manifest - see manifest.h.
+ */
+#include <config.h>
+
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/cleanup.h"
+#include "exitcode.h"
+#include "manifest.h"
+#include "window.h"
+
+static int no_memory(struct gb_error *err)
+{
+        return gb_error_set(err, GB_ERR_MEMORY, "out of memory");
+}
+
+char *gb_manifest_name(const char *out_file)
+{
+        char *name = NULL;
+
+        return asprintf(&name, "%s.manifest", out_file) < 0 ? NULL : name;
+}
+
+char *gb_manifest_text(const char *name)
+{
+        json_t *utf8 = json_string(name);
+        char *text, *at;
+
+        if (utf8) {
+                json_decref(utf8);
+                return strdup(name);
+        }
+        text = at = malloc(4 * strlen(name) + 1);
+        for (const char *p = name; text && *p; p++) {
+                unsigned char c = (unsigned char)*p;
+
+                if (c >= 0x20 && c < 0x7f && c != '\\')
+                        *at++ = *p;
+                else
+                        at += sprintf(at, "\\x%02x", c);
+        }
+        if (text)
+                *at = '\0';
+        return text;
+}
+
+/* ---- writing ---- */
+
+static json_t *text_json(const char *name)
+{
+        GB_CLEANUP_FREE
+        char *text = name ? gb_manifest_text(name) : NULL;
+
+        return text ? json_string(text) : name ? NULL : json_null();
+}
+
+static json_t *time_json(bool known, int64_t t)
+{
+        return known ? json_integer(t) : json_null();
+}
+
+static const char *used(const struct gb_list *l, const struct gb_vbrick *b, const struct gb_brick_window *w)
+{
+        bool scan = strcmp(l->info->kind, "full") == 0 || (l->info->full_sets && l->info->full_sets[b->set]);
+
+        if (scan && b->scanned)
+                return "scan";
+        return w && w->whole ? "history" : "none";
+}
+
+/* The window a brick told of.  A full list tells of all that was there when it began, or, of a session, at
+ * the cut. */
+static json_t *brick_json(const struct gb_list *l, unsigned i)
+{
+        const struct gb_vbrick *b = &l->info->volume->bricks[i];
+        const struct gb_brick_window *w = l->info->window ? &l->info->window->bricks[i] : NULL;
+        const struct gb_error *error = b->error.code ? &b->error : w && w->error.code ? &w->error : NULL;
+        const char *how = used(l, b, w);
+        bool whole = w && w->whole, scan = strcmp(how, "scan") == 0;
+
+        return json_pack("{s:o,s:i,s:s,s:o,s:o,s:o,s:o,s:o}", "brick", text_json(b->name), "set", (int)b->set,
+                         "used", how, "cursor_before", text_json(w ? w->from : NULL), "cursor_after",
+                         text_json(w ? w->cursor : NULL), "window_from",
+                         time_json(whole || scan, scan    ? 0
+                                                  : whole ? w->window_from
+                                                          : 0),
+                         "window_to",
+                         time_json(whole || scan, whole ? w->window_to : b->status.now_us / 1000000), "error",
+                         text_json(error ? error->text : NULL));
+}
+
+static json_t *bricks_json(const struct gb_list *l)
+{
+        json_t *all = json_array();
+
+        for (unsigned i = 0; all && i < l->info->volume->n_bricks; i++)
+                if (json_array_append_new(all, brick_json(l, i)) < 0) {
+                        json_decref(all);
+                        return NULL;
+                }
+        return all;
+}
+
+static json_t *full_sets_json(const struct gb_list *l)
+{
+        json_t *all = json_array();
+
+        for (unsigned i = 0; all && l->info->full_sets && i < l->info->volume->n_sets; i++)
+                if (l->info->full_sets[i] && json_array_append_new(all, json_integer(i)) < 0) {
+                        json_decref(all);
+                        return NULL;
+                }
+        return all;
+}
+
+static json_t *counts_json(const struct gb_list_counts *n)
+{
+        return json_pack("{s:I,s:I,s:I,s:I,s:I,s:I}", "entries", (json_int_t)n->entries, "new",
+                         (json_int_t)n->new_, "modify", (json_int_t)n->modify, "delete",
+                         (json_int_t)n->delete_, "rename", (json_int_t)n->rename_, "skipped",
+                         (json_int_t)n->skipped);
+}
+
+static json_t *list_json(const struct gb_list *l)
+{
+        const char *slash = strrchr(l->cli->o.out_file, '/');
+
+        return json_pack("{s:o,s:I,s:s,s:s,s:b,s:o,s:o}", "name",
+                         text_json(slash ? slash + 1 : l->cli->o.out_file), "bytes",
+                         (json_int_t)gb_output_bytes(l->out), "sha256", gb_output_digest(l->out), "format",
+                         l->format->name, "null", (int)l->cli->o.null, "prefix", text_json(l->cli->o.prefix),
+                         "types", text_json(l->cli->o.types));
+}
+
+static json_t *manifest_json(const struct gb_list *l, bool complete)
+{
+        const struct gb_list_info *i = l->info;
+        int status = !complete ? GB_EXIT_INCOMPLETE : l->counts.skipped ? GB_EXIT_SKIPPED : GB_EXIT_OK;
+        char id[GB_GFID_TEXT];
+
+        return json_pack("{s:i,s:s,s:s,s:o,s:s,s:o,s:o,s:o,s:I,s:I,s:o,s:o,s:o,s:o,s:b,s:i}",
+                         "gbackup_manifest", 1, "program", PACKAGE_STRING, "kind", i->kind, "volume",
+                         text_json(i->volume->name), "volume_id", gb_gfid_format(&i->volume->id, id),
+                         "session", text_json(i->session), "generation", text_json(i->generation), "base",
+                         text_json(i->base && *i->base ? i->base : NULL), "started", (json_int_t)l->started,
+                         "finished", (json_int_t)time(NULL), "bricks", bricks_json(l), "full_sets",
+                         full_sets_json(l), "counts", counts_json(&l->counts), "list", list_json(l),
+                         "complete", (int)complete, "exit_status", status);
+}
+
+struct gb_output *gb_manifest_write(const struct gb_list *l, bool complete, struct gb_error *err)
+{
+        GB_CLEANUP_FREE
+        char *name = gb_manifest_name(l->cli->o.out_file);
+        GB_CLEANUP_FREE
+        char *text = NULL;
+        json_t *j = name ? manifest_json(l, complete) : NULL;
+        struct gb_output *out = NULL;
+
+        text = j ? json_dumps(j, JSON_INDENT(1)) : NULL;
+        json_decref(j);
+        if (!text) {
+                no_memory(err);
+                return NULL;
+        }
+        out = gb_output_open(name, err);
+        if (out && gb_output_write(out, text, strlen(text), err) == 0 &&
+            gb_output_write(out, "\n", 1, err) == 0 && gb_output_finish(out, err) == 0)
+                return out;
+        gb_output_discard(out);
+        return NULL;
+}
