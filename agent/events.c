@@ -28,6 +28,9 @@
 #define BITS_FACT  (~(BIT_TOLD | BIT_SHARD))
 #define BITS_EVENT (GB_FACT_DATA | GB_FACT_META | GB_FACT_XATTR | GB_FACT_GONE | BIT_TOLD)
 
+/* Kind of a record whose slot has a name but no known parent: a RENAME that does not say where to. */
+#define KIND_STRAY 255
+
 #define AT_PARENT 16
 #define AT_SEQ    32
 #define AT_KIND   40
@@ -203,7 +206,7 @@ static int take_entry(struct gb_events *e, const struct gb_record *r, unsigned b
                 if (take_slot(e, &r->gfid, GB_CLAIM_LOSS, bits, &r->from, err) < 0)
                         return -1;
                 if (gb_gfid_eq(&r->to.parent, &GB_GFID_NULL))
-                        return note(e, &r->gfid, bits | GB_FACT_STRAY, err);
+                        return put(e, &r->gfid, KIND_STRAY, bits | GB_FACT_STRAY, &r->to, err);
                 return take_slot(e, &r->gfid, GB_CLAIM_ARRIVE, bits, &r->to, err);
         case GB_FOP_MKNOD: /* self-heal makes regular files by it */
                 if (S_ISREG(r->mode) || (r->mode & S_IFMT) == 0)
@@ -337,15 +340,40 @@ static int by_seq(const void *a, const void *b)
         return (x->seq > y->seq) - (x->seq < y->seq);
 }
 
+static bool is_stray(const struct gb_claim *c)
+{
+        return (unsigned)c->kind == KIND_STRAY;
+}
+
+/* Was the object renamed to this basename before, nobody knows where?  Then a loss of such a name does not
+ * show that it had it from the beginning: it may be the place it went to, and that was another's. */
+static bool strayed(const struct gb_events *e, size_t n, const struct gb_slot *slot)
+{
+        for (size_t i = 0; i < n; i++) {
+                const struct gb_claim *c = &e->claims.v[i].claim;
+
+                if (is_stray(c) && c->slot.len == slot->len &&
+                    memcmp(c->slot.name, slot->name, slot->len) == 0)
+                        return true;
+        }
+        return false;
+}
+
 static int hand_over_claims(struct gb_events *e, struct gb_fact *f, struct gb_error *err)
 {
         if (e->claims.n > 1)
                 qsort(e->claims.v, e->claims.n, sizeof(*e->claims.v), by_seq);
         if (gb_vec_reserve(&f->claims, e->claims.n) < 0)
                 return no_memory(err);
-        for (size_t i = 0; i < e->claims.n; i++)
-                f->claims.v[i] = e->claims.v[i].claim;
-        f->claims.n = e->claims.n;
+        for (size_t i = 0; i < e->claims.n; i++) {
+                struct gb_claim c = e->claims.v[i].claim;
+
+                if (is_stray(&c))
+                        continue;
+                if (c.kind == GB_CLAIM_LOSS && strayed(e, i, &c.slot))
+                        c.kind = GB_CLAIM_ARRIVE;
+                f->claims.v[f->claims.n++] = c;
+        }
         return 0;
 }
 

@@ -904,6 +904,28 @@ START_TEST(renamed_directory_is_in_section_1_with_and_without_looks)
 }
 END_TEST
 
+START_TEST(name_lost_where_a_rename_may_have_led_is_no_earlier_name)
+{
+        gb_gfid a = gb_fake_mkdir(fake, "a", NULL), b = gb_fake_mkdir(fake, "b", NULL);
+        gb_gfid f = gb_fake_create(fake, "b/z", NULL);
+        struct text t = {0};
+        struct stream s;
+
+        gb_fake_E(fake, GB_FOP_UNLINK, &f, &b, "y"); /* before: it was a name */
+        gb_fake_E_rename(fake, &f, &a, "x", &GB_GFID_NULL, "w");
+        gb_fake_E_rename(fake, &f, &b, "w", &b, "z");
+        pull(&looking, &s);
+        line(&t, GB_SECTION_OBJECTS, &f, "gR Pf");
+        slot(&t, '-', &b, "y");
+        slot(&t, '-', &a, "x");
+        slot(&t, '>', &b, "w");
+        slot(&t, '>', &b, "z");
+        slot(&t, '=', &b, "z");
+        ck_assert(says(&s, &t));
+        stream_fini(&s);
+}
+END_TEST
+
 START_TEST(parent_without_events_is_no_fact)
 {
         gb_gfid d = gb_fake_mkdir(fake, "d", NULL), f = gb_fake_create(fake, "d/f", NULL);
@@ -1347,6 +1369,7 @@ int main(void)
         tcase_add_test(tc, look_tells_names_and_sends_the_directories_above_them);
         tcase_add_test(tc, directories_are_sent_for_claims_without_looks_too);
         tcase_add_test(tc, renamed_directory_is_in_section_1_with_and_without_looks);
+        tcase_add_test(tc, name_lost_where_a_rename_may_have_led_is_no_earlier_name);
         tcase_add_test(tc, parent_without_events_is_no_fact);
         tcase_add_test(tc, data_of_a_shard_is_data_of_its_base_file);
         tcase_add_test(tc, shards_event_hides_the_shards_other_records);
