@@ -274,7 +274,7 @@ static int next_stored(struct gb_changes *c, struct gb_sorter *from, struct gb_e
 
 static bool is_renamed_dir(const struct gb_fact *f)
 {
-        bool loss = false, arrive = false;
+        bool loss = false, arrive = f->flags & GB_FACT_STRAY;
 
         for (size_t i = 0; i < f->claims.n; i++) {
                 loss |= f->claims.v[i].kind == GB_CLAIM_LOSS;

@@ -26,7 +26,7 @@
 #define BIT_SHARD (1u << 15)
 
 #define BITS_FACT  (~(BIT_TOLD | BIT_SHARD))
-#define BITS_EVENT (GB_FACT_DATA | GB_FACT_META | GB_FACT_XATTR | GB_FACT_GONE | BIT_TOLD)
+#define BITS_EVENT (GB_FACT_DATA | GB_FACT_META | GB_FACT_XATTR | GB_FACT_GONE | GB_FACT_STRAY | BIT_TOLD)
 
 /* Kind of a record whose slot has a name but no known parent: a RENAME that does not say where to. */
 #define KIND_STRAY 255

@@ -98,11 +98,12 @@ static void say_fact(struct text *t, enum gb_section section, const struct gb_fa
         static const char looks[] = ".APp";
         char text[GB_GFID_TEXT];
 
-        say(t, "%d %s %s%s%s%s%s%s%s %c%c", section, gb_gfid_format(&f->gfid, text),
+        say(t, "%d %s %s%s%s%s%s%s%s%s %c%c", section, gb_gfid_format(&f->gfid, text),
             f->flags & GB_FACT_DATA ? "D" : "", f->flags & GB_FACT_META ? "M" : "",
             f->flags & GB_FACT_XATTR ? "X" : "", f->flags & GB_FACT_DIR ? "d" : "",
             f->flags & GB_FACT_GONE ? "g" : "", f->flags & GB_FACT_RECENT ? "R" : "",
-            f->flags & GB_FACT_BEFORE ? "B" : "", looks[f->look], f->type ? f->type : '.');
+            f->flags & GB_FACT_BEFORE ? "B" : "", f->flags & GB_FACT_STRAY ? "S" : "", looks[f->look],
+            f->type ? f->type : '.');
         for (size_t i = 0; i < f->claims.n; i++)
                 say_slot(t, kinds[f->claims.v[i].kind], &f->claims.v[i].slot);
         for (size_t i = 0; i < f->names.n; i++)
@@ -915,7 +916,7 @@ START_TEST(name_lost_where_a_rename_may_have_led_is_no_earlier_name)
         gb_fake_E_rename(fake, &f, &a, "x", &GB_GFID_NULL, "w");
         gb_fake_E_rename(fake, &f, &b, "w", &b, "z");
         pull(&looking, &s);
-        line(&t, GB_SECTION_OBJECTS, &f, "gR Pf");
+        line(&t, GB_SECTION_OBJECTS, &f, "gRS Pf");
         slot(&t, '-', &b, "y");
         slot(&t, '-', &a, "x");
         slot(&t, '>', &b, "w");
@@ -1247,6 +1248,41 @@ START_TEST(objects_of_the_last_window_come_if_a_directory_was_renamed)
 }
 END_TEST
 
+/* As sharded volumes write it: without the parent of the new name. */
+START_TEST(rename_to_an_unknown_parent_is_a_rename_of_a_directory_too)
+{
+        struct text t = {0};
+        struct stream s;
+        gb_gfid g[3], dir;
+
+        three_before(g, &dir);
+        gb_fake_rename(fake, "was", "is");
+        gb_fake_E_rename(fake, &dir, &GB_GFID_ROOT, "was", &GB_GFID_NULL, "is");
+        pull(&looking, &s);
+        ck_assert_uint_eq(s.n_facts, 3);
+        line(&t, GB_SECTION_DIRS, &dir, "dRBS Pd");
+        slot(&t, '-', &GB_GFID_ROOT, "was");
+        slot(&t, '=', &GB_GFID_ROOT, "is");
+        ck_assert(says(&s, &t));
+        stream_fini(&s);
+}
+END_TEST
+
+START_TEST(rename_out_of_the_trash_to_an_unknown_parent_is_a_fact)
+{
+        gb_gfid f = gb_fake_create(fake, "f", NULL);
+        struct text t = {0};
+        struct stream s;
+
+        gb_fake_E_rename(fake, &f, &GB_GFID_TRASH, "f", &GB_GFID_NULL, "f");
+        pull(&looking, &s);
+        line(&t, GB_SECTION_OBJECTS, &f, "RS Pf");
+        slot(&t, '=', &GB_GFID_ROOT, "f");
+        ck_assert(says(&s, &t));
+        stream_fini(&s);
+}
+END_TEST
+
 START_TEST(objects_of_the_last_window_are_not_looked_at_if_only_files_were_renamed)
 {
         gb_gfid g[3], dir, f;
@@ -1359,6 +1395,8 @@ int main(void)
         tcase_add_test(tc, random_records_in_small_pieces_give_the_same);
         tcase_add_loop_test(tc, random_windows_give_the_models_facts, 0, 2);
         tcase_add_test(tc, objects_of_the_last_window_come_if_a_directory_was_renamed);
+        tcase_add_test(tc, rename_to_an_unknown_parent_is_a_rename_of_a_directory_too);
+        tcase_add_test(tc, rename_out_of_the_trash_to_an_unknown_parent_is_a_fact);
         tcase_add_test(tc, objects_of_the_last_window_are_not_looked_at_if_only_files_were_renamed);
         tcase_add_test(tc, data_of_the_slice_before_is_told_again_and_marked);
         tcase_add_test(tc, events_are_recent_in_the_newest_slices_only);

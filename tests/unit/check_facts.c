@@ -38,7 +38,7 @@ static void random_fact(struct sample *s, struct random *r, struct gb_fact *f)
         size_t claims = random_below(r, 4);
         size_t names = random_below(r, 4);
 
-        *f = (struct gb_fact){.gfid = random_gfid(r), .flags = (uint32_t)random_below(r, 128)};
+        *f = (struct gb_fact){.gfid = random_gfid(r), .flags = (uint32_t)random_below(r, 256)};
         f->look = (enum gb_look)random_below(r, 4);
         for (size_t i = 0; i < claims; i++) {
                 struct gb_claim c = {.slot = random_slot(s, r)};
@@ -175,7 +175,7 @@ static void expect_good_slot(const struct gb_slot *s)
 
 static void expect_good_fact(const struct gb_fact *f)
 {
-        EXPECT(f->flags < 128);
+        EXPECT(f->flags < 256);
         EXPECT(f->look <= GB_LOOK_PARTIAL);
         EXPECT(f->type == 0 || gb_entry_type_valid(f->type));
         EXPECT((f->type != 0) == (f->look == GB_LOOK_PRESENT || f->look == GB_LOOK_PARTIAL));
@@ -341,8 +341,8 @@ static bool raw_fact_accepted(uint64_t flags, uint8_t look, uint8_t type, uint64
 START_TEST(reader_refuses_impossible_facts)
 {
         ck_assert(raw_fact_accepted(0, GB_LOOK_NONE, 0, 0));
-        ck_assert(raw_fact_accepted(127, GB_LOOK_PRESENT, 'd', 0));
-        ck_assert(!raw_fact_accepted(128, GB_LOOK_NONE, 0, 0));
+        ck_assert(raw_fact_accepted(255, GB_LOOK_PRESENT, 'd', 0));
+        ck_assert(!raw_fact_accepted(256, GB_LOOK_NONE, 0, 0));
         ck_assert(!raw_fact_accepted(UINT64_C(1) << 32, GB_LOOK_NONE, 0, 0));
         ck_assert(!raw_fact_accepted(0, 4, 0, 0));
         ck_assert(!raw_fact_accepted(0, GB_LOOK_ABSENT, 'f', 0));
