@@ -44,6 +44,11 @@ struct settled {
         unsigned kinds;
 };
 
+struct settled_list { /* of one gfid */
+        struct settled *first;
+        bool dir;
+};
+
 struct gb_reduce {
         struct source *sources;
         unsigned n_sources, n_sets;
@@ -55,7 +60,7 @@ struct gb_reduce {
 
         struct gb_skeleton skeleton;
         struct gb_gfidmap boundary;
-        struct gb_gfidmap settled; /* of struct settled *, a list per gfid */
+        struct gb_gfidmap settled; /* of struct settled_list */
         struct gb_arena keep;      /* directories, boundary, victims, settled: until the end */
         struct gb_groups dirs;
         bool settling;
@@ -63,6 +68,7 @@ struct gb_reduce {
         struct gb_buf record;
         unsigned *set_sources;          /* sources of each replica set */
         GB_VEC(struct gb_slot) victims; /* slots a directory was renamed onto: see spell_then() */
+        bool more_victims;              /* it may have been others, too */
 
         struct gb_group current, more;
         struct gb_arena batch_arena;
@@ -104,7 +110,7 @@ struct gb_reduce *gb_reduce_new(const struct gb_fact_source *sources, unsigned n
         r->ops = ops;
         gb_skeleton_init(&r->skeleton);
         gb_gfidmap_init(&r->boundary, sizeof(struct boundary));
-        gb_gfidmap_init(&r->settled, sizeof(struct settled *));
+        gb_gfidmap_init(&r->settled, sizeof(struct settled_list));
         gb_buf_init(&r->record, 64 * 1024 * 1024);
         gb_gfidmap_init(&r->walk_index, sizeof(size_t));
         gb_arena_init(&r->keep);
@@ -262,7 +268,8 @@ static enum gb_spelled spell_then(struct gb_reduce *r, const struct gb_slot *slo
 
         if (s != GB_UNKNOWN)
                 return s;
-        if (r->victims.n == 1 && gb_skeleton_then(&r->skeleton, &missing, &r->victims.v[0]) == 0)
+        if (r->victims.n == 1 && !r->more_victims &&
+            gb_skeleton_then(&r->skeleton, &missing, &r->victims.v[0]) == 0)
                 s = gb_skeleton_spell(&r->skeleton, GB_TREE_THEN, slot, out, at, &missing);
         if (s == GB_UNKNOWN)
                 gb_error_set(err, GB_ERR_GAP,
@@ -620,16 +627,17 @@ static int conclude(struct gb_reduce *r, struct gb_group *g, struct gb_error *er
  */
 int gb_reduce_settle(struct gb_reduce *r, const struct gb_fact *fact, struct gb_error *err)
 {
-        struct settled **list = gb_gfidmap_put(&r->settled, &fact->gfid, NULL);
+        struct settled_list *list = gb_gfidmap_put(&r->settled, &fact->gfid, NULL);
 
         if (!list)
                 return no_memory(err);
         if ((fact->flags & GB_FACT_DIR) && !gb_skeleton_knows(&r->skeleton, &fact->gfid) &&
             gb_skeleton_gone(&r->skeleton, &fact->gfid) < 0)
                 return no_memory(err);
+        list->dir = list->dir || (fact->flags & GB_FACT_DIR);
         for (size_t i = 0; i < fact->claims.n; i++) {
                 const struct gb_claim *c = &fact->claims.v[i];
-                struct settled *s = *list;
+                struct settled *s = list->first;
 
                 while (s && !gb_slot_eq(&s->slot, &c->slot))
                         s = s->next;
@@ -638,8 +646,8 @@ int gb_reduce_settle(struct gb_reduce *r, const struct gb_fact *fact, struct gb_
                         if (!s || !dup_slot(&r->keep, &c->slot, &s->slot))
                                 return no_memory(err);
                         s->kinds = 0;
-                        s->next = *list;
-                        *list = s;
+                        s->next = list->first;
+                        list->first = s;
                 }
                 s->kinds |= 1u << c->kind;
         }
@@ -648,9 +656,11 @@ int gb_reduce_settle(struct gb_reduce *r, const struct gb_fact *fact, struct gb_
 
 static int back_to_cut(struct gb_reduce *r, struct gb_group *g, struct gb_error *err)
 {
-        struct settled *const *list = gb_gfidmap_get(&r->settled, &g->gfid);
+        const struct settled_list *list = gb_gfidmap_get(&r->settled, &g->gfid);
 
-        for (const struct settled *s = list ? *list : NULL; s; s = s->next) {
+        if (list && list->dir)
+                g->flags |= GB_FACT_DIR;
+        for (const struct settled *s = list ? list->first : NULL; s; s = s->next) {
                 if (s->kinds == (1u << GB_CLAIM_LOSS)) {
                         if (gb_group_name(g, &s->slot, NULL) < 0)
                                 return no_memory(err);
@@ -670,19 +680,22 @@ static int place_settled_dirs(struct gb_reduce *r, struct gb_error *err)
         void *value;
 
         while (gb_gfidmap_next(&r->settled, &pos, &gfid, &value)) {
-                for (const struct settled *s = *(struct settled **)value; s; s = s->next)
+                for (const struct settled *s = ((struct settled_list *)value)->first; s; s = s->next) {
+                        r->more_victims = r->more_victims || s->kinds == (1u << GB_CLAIM_ARRIVE);
                         if (s->kinds == (1u << GB_CLAIM_LOSS) &&
                             gb_skeleton_now(&r->skeleton, &gfid, &s->slot) < 0)
                                 return no_memory(err);
+                }
         }
         return 0;
 }
 
 /* One slot that a directory was renamed onto is told from several; more need not be known. */
-static int add_victim(struct gb_reduce *r, const struct gb_slot *slot, struct gb_error *err)
+static int add_victim(struct gb_reduce *r, const struct gb_slot *slot, bool dir, struct gb_error *err)
 {
         struct gb_slot copy;
 
+        r->more_victims = r->more_victims || !dir;
         for (size_t i = 0; i < r->victims.n; i++)
                 if (r->victims.n > 1 || gb_slot_eq(&r->victims.v[i], slot))
                         return 0;
@@ -691,26 +704,26 @@ static int add_victim(struct gb_reduce *r, const struct gb_slot *slot, struct gb
         return 0;
 }
 
-/* What was renamed and then is gone without a word was overwritten itself; nothing tells whether it was a
- * directory. */
-static int suspect_directory(struct gb_reduce *r, const struct gb_group *g, struct gb_error *err)
+static int place_then(struct gb_reduce *r, const struct gb_group *g, struct gb_error *err);
+
+/* What was renamed and then is gone without a word was overwritten, or removed since the cut; nothing tells
+ * whether it was a directory.  It does no harm to place a file. */
+static int place_suspect(struct gb_reduce *r, const struct gb_group *g, struct gb_error *err)
 {
-        if (g->found || (g->flags & GB_FACT_GONE))
+        uint8_t kinds = 0;
+
+        for (size_t i = 0; i < g->touched.n; i++)
+                kinds |= g->touched.v[i].kinds;
+        if (g->found || (g->flags & GB_FACT_GONE) || !(kinds & 1u << GB_CLAIM_ARRIVE) ||
+            (kinds & ~(1u << GB_CLAIM_LOSS | 1u << GB_CLAIM_ARRIVE)))
                 return 0;
-        for (size_t i = 0; i < g->touched.n; i++)
-                if (!(g->touched.v[i].kinds & (1u << GB_CLAIM_LOSS | 1u << GB_CLAIM_ARRIVE)))
-                        return 0;
-        for (size_t i = 0; i < g->touched.n; i++)
-                if (g->touched.v[i].kinds == (1u << GB_CLAIM_ARRIVE) &&
-                    add_victim(r, &g->touched.v[i].slot, err) < 0)
-                        return -1;
-        return 0;
+        return place_then(r, g, err);
 }
 
 /* Keep a group that was looked up until the cut has settled. */
 static int keep_object(struct gb_reduce *r, const struct gb_group *g, struct gb_error *err)
 {
-        if (suspect_directory(r, g, err) < 0)
+        if (place_suspect(r, g, err) < 0)
                 return -1;
         gb_buf_reset(&r->record);
         if (gb_group_encode(&r->record, g) < 0)
@@ -874,7 +887,7 @@ static int place_then(struct gb_reduce *r, const struct gb_group *g, struct gb_e
                         left = t;
                 else if (kind_of(t, GB_CLAIM_BORN))
                         born = t;
-                else if (t->kinds == (1u << GB_CLAIM_ARRIVE) && add_victim(r, &t->slot, err) < 0)
+                else if (t->kinds == (1u << GB_CLAIM_ARRIVE) && add_victim(r, &t->slot, is_dir(g), err) < 0)
                         return -1;
         }
         if (b && b->n)

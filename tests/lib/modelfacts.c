@@ -230,13 +230,21 @@ static void put_fact(struct model_stream *s, const struct model *m, const struct
                 abort();
 }
 
+static bool told_before(const struct model_brick *b, const gb_gfid *gfid)
+{
+        for (size_t i = 0; i < b->told_before.n; i++)
+                if (gb_gfid_eq(&b->told_before.v[i], gfid))
+                        return true;
+        return false;
+}
+
 void model_stream_fill(struct model_stream *s, const struct model *m, unsigned brick)
 {
         const struct model_brick *b = &m->bricks[brick];
         struct told_list list = {0};
         size_t kept = 0, i = 0;
 
-        for (size_t k = 0; k < b->records.n; k++)
+        for (size_t k = 0; k < b->cut; k++)
                 tell(m, &list, &b->records.v[k]);
         for (size_t k = 0; k < list.n; k++) {
                 struct told t = list.v[k];
@@ -246,6 +254,8 @@ void model_stream_fill(struct model_stream *s, const struct model *m, unsigned b
                         continue;
                 }
                 look_at(m, model_set_of(m, brick), &t.fact);
+                if (told_before(b, &t.fact.gfid))
+                        t.fact.flags |= GB_FACT_BEFORE;
                 if (t.shard)
                         t.fact.flags = GB_FACT_DATA;
                 list.v[kept++] = t;
@@ -288,10 +298,39 @@ int model_stream_next(void *arg, struct gb_item *item, struct gb_error *err)
         return gb_facts_next(&s->reader, item, err);
 }
 
+int model_settle(const struct model *m, struct gb_reduce *r, struct gb_error *err)
+{
+        struct answer a = {r, err};
+        int rc = 0;
+
+        for (unsigned brick = 0; brick < model_bricks(m); brick++) {
+                const struct model_brick *b = &m->bricks[brick];
+                struct told_list list = {0};
+
+                for (size_t k = b->cut; k < b->records.n; k++)
+                        tell(m, &list, &b->records.v[k]);
+                for (size_t i = 0; i < list.n; i++) {
+                        struct gb_fact *f = &list.v[i].fact;
+                        int object = model_find(m, &f->gfid);
+
+                        if (object >= 0 && m->objects.v[object].type == 'd' &&
+                            model_links(&m->names, (unsigned)object))
+                                f->flags |= GB_FACT_DIR;
+                        for (size_t k = 0; rc == 0 && k < f->claims.n; k++)
+                                rc = with_parents(m, &f->claims.v[k].slot.parent, put_answer_dir, &a);
+                        if (rc == 0 && f->claims.n)
+                                rc = gb_reduce_settle(r, f, err);
+                        gb_fact_fini(f);
+                }
+                free(list.v);
+        }
+        return rc;
+}
+
 bool model_touched(const struct model *m, const gb_gfid *gfid)
 {
         for (unsigned b = 0; b < model_bricks(m); b++)
-                for (size_t i = 0; i < m->bricks[b].records.n; i++)
+                for (size_t i = 0; i < m->bricks[b].cut; i++)
                         if (gb_gfid_eq(&m->bricks[b].records.v[i].gfid, gfid))
                                 return true;
         return false;
@@ -300,7 +339,7 @@ bool model_touched(const struct model *m, const gb_gfid *gfid)
 bool model_renamed_onto(const struct model *m, const struct gb_slot *slot)
 {
         for (unsigned b = 0; b < model_bricks(m); b++)
-                for (size_t i = 0; i < m->bricks[b].records.n; i++) {
+                for (size_t i = 0; i < m->bricks[b].cut; i++) {
                         const struct model_record *r = &m->bricks[b].records.v[i];
 
                         if (r->fop == MODEL_RENAME && gb_slot_eq(&r->to, slot))

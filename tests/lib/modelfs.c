@@ -47,6 +47,7 @@ void model_fini(struct model *m)
         for (unsigned b = 0; b < MODEL_BRICKS_MAX; b++) {
                 gb_vec_free(&m->bricks[b].records);
                 gb_vec_free(&m->bricks[b].stale);
+                gb_vec_free(&m->bricks[b].told_before);
         }
         gb_vec_free(&m->objects);
         gb_vec_free(&m->names);
@@ -62,13 +63,42 @@ static void copy_names(struct model_names *to, const struct model_names *from)
         to->n = from->n;
 }
 
-void model_open_window(struct model *m)
+void model_cut(struct model *m)
 {
         for (unsigned b = 0; b < model_bricks(m); b++)
-                m->bricks[b].records.n = 0;
-        copy_names(&m->before, &m->names);
-        m->dir_victims = 0;
-        m->migrated = false;
+                m->bricks[b].cut = m->bricks[b].records.n;
+}
+
+void model_snapshot(struct model *to, const struct model *m)
+{
+        memset(to, 0, sizeof(*to));
+        to->o = m->o;
+        to->clock = m->clock;
+        to->volume_id = m->volume_id;
+        copy_names(&to->names, &m->names);
+        if (gb_vec_reserve(&to->objects, m->objects.n) < 0)
+                abort();
+        memcpy(to->objects.v, m->objects.v, m->objects.n * sizeof(*m->objects.v));
+        to->objects.n = m->objects.n;
+}
+
+void model_open_window(struct model *m, const struct model *cut)
+{
+        for (unsigned i = 0; i < model_bricks(m); i++) {
+                struct model_brick *b = &m->bricks[i];
+
+                b->told_before.n = 0;
+                for (size_t k = 0; m->o.before && k < b->cut; k++)
+                        PUSH(&b->told_before, b->records.v[k].gfid);
+                b->records.n -= b->cut;
+                if (b->records.n)
+                        memmove(b->records.v, b->records.v + b->cut, b->records.n * sizeof(*b->records.v));
+                b->cut = 0;
+        }
+        copy_names(&m->before, &cut->names);
+        m->dir_victims = m->tail_victims;
+        m->tail_victims = 0;
+        m->overwritten = false;
 }
 
 /* ---- reading ---- */
@@ -322,7 +352,8 @@ static bool move(struct model *m, unsigned from_dir, const char *from_name, unsi
         record(m, n->object, MODEL_RENAME, &from_slot, &to_slot);
         victim = at(&m->names, dir, name, strlen(name));
         if (victim) {
-                m->dir_victims += m->objects.v[victim->object].type == 'd';
+                *(m->tail ? &m->tail_victims : &m->dir_victims) += m->objects.v[victim->object].type == 'd';
+                m->overwritten = m->overwritten || m->tail;
                 forget(m, victim);
         }
         *at(&m->names, from_dir, from_name, strlen(from_name)) = to;
@@ -416,7 +447,6 @@ static void migrate(struct model *m, struct random *r, const struct model_name *
                         return;
         say(m, "(migrated)", n, NULL);
         o->set = set;
-        m->migrated = true;
 }
 
 static void go_down(struct model *m, unsigned brick)

@@ -28,6 +28,7 @@ struct model_options {
         bool heal;    /* a brick is down for a while, then healed */
         bool shards;  /* writes that only a shard's brick knows of */
         bool partial; /* some objects have names that no xattr tells */
+        bool before;  /* agents say what had records in the window before too */
 };
 
 struct model_object {
@@ -72,7 +73,9 @@ struct model_record {
 };
 
 struct model_brick {
-        GB_VEC(struct model_record) records; /* of this window */
+        GB_VEC(struct model_record) records; /* of this window, and what came since its end */
+        size_t cut;                          /* records of this window */
+        GB_VEC(gb_gfid) told_before;         /* objects of the window before */
         bool down;
         unsigned down_clock;
         struct model_names stale; /* what it held when it went down */
@@ -87,7 +90,9 @@ struct model {
         struct model_names before; /* names at T0 of this window */
         struct model_brick bricks[MODEL_BRICKS_MAX];
         unsigned dir_victims; /* directories overwritten by a rename in this window */
-        bool migrated;        /* in this window */
+        unsigned tail_victims;
+        bool tail;        /* the cut is behind us */
+        bool overwritten; /* since the cut, anything: nobody can know that it was there at the cut */
         gb_gfid volume_id;
         FILE *log; /* each operation as a line, or NULL */
 };
@@ -99,8 +104,12 @@ void model_fini(struct model *m);
 void model_step(struct model *m, unsigned number);
 /* All bricks up and healed. */
 void model_rest(struct model *m, unsigned number);
-/* T0 is now: forget the records. */
-void model_open_window(struct model *m);
+/* T1 is now: what follows belongs to the next window. */
+void model_cut(struct model *m);
+/* The names and versions of now, to be looked at when time went on; it has no records. */
+void model_snapshot(struct model *to, const struct model *m);
+/* T0 is what `cut` shows: forget the records before it. */
+void model_open_window(struct model *m, const struct model *cut);
 
 unsigned model_bricks(const struct model *m);
 unsigned model_set_of(const struct model *m, unsigned brick);
