@@ -111,7 +111,7 @@ bool_t gbx_hello_1_svc(gbx_hello_arg *arg, gbx_hello_res *res, struct svc_req *r
         return TRUE;
 }
 
-bool_t gbx_topology_1_svc(gbx_volume_arg *arg, gbx_topology_res *res, struct svc_req *req)
+bool_t gbx_topology_1_svc(gbx_topology_arg *arg, gbx_topology_res *res, struct svc_req *req)
 {
         gbx_topology *t = &res->gbx_topology_res_u.topology;
 

@@ -269,7 +269,7 @@ START_TEST(an_agents_error_names_the_agent_and_leaves_the_connection)
         ck_assert_int_eq(err.code, GB_ERR_NO_VOLUME);
         ck_assert_str_eq(err.text, "agent-x: no such volume");
         ck_assert_uint_eq(out.bricks.bricks_len, 0);
-        ck_assert_int_eq(gb_call_topology(client, "v", &out, &err), 0);
+        ck_assert_int_eq(gb_call_topology(client, "v", false, &out, &err), 0);
         gb_xdr_release((xdrproc_t)xdr_gbx_topology, &out);
 }
 END_TEST
@@ -282,9 +282,9 @@ START_TEST(an_argument_beyond_its_bound_is_not_sent)
         memset(longer, 'v', sizeof(longer) - 1);
         longer[sizeof(longer) - 1] = '\0';
         start_good_agent();
-        ck_assert_int_eq(gb_call_topology(client, longer, &out, &err), -1);
+        ck_assert_int_eq(gb_call_topology(client, longer, false, &out, &err), -1);
         ck_assert_int_eq(err.code, GB_ERR_LIMIT);
-        ck_assert_int_eq(gb_call_topology(client, "v", &out, &err), 0);
+        ck_assert_int_eq(gb_call_topology(client, "v", false, &out, &err), 0);
         gb_xdr_release((xdrproc_t)xdr_gbx_topology, &out);
 }
 END_TEST
@@ -318,10 +318,10 @@ static void assert_call_fails(enum gb_code code)
         struct gb_error again;
 
         ck_assert_msg(client != NULL, "%s", err.text);
-        ck_assert_int_eq(gb_call_topology(client, "v", &out, &err), -1);
+        ck_assert_int_eq(gb_call_topology(client, "v", false, &out, &err), -1);
         ck_assert_msg(err.code == code, "%s: %s", gb_code_name(err.code), err.text);
         /* ... and so does every later one, at once, with the same error. */
-        ck_assert_int_eq(gb_call_topology(client, "v", &out, &again), -1);
+        ck_assert_int_eq(gb_call_topology(client, "v", false, &out, &again), -1);
         ck_assert_int_eq(again.code, code);
         ck_assert_str_eq(again.text, err.text);
 }
@@ -502,7 +502,7 @@ START_TEST(a_call_can_be_cancelled)
         start_liar(play_silence);
         ck_assert_ptr_nonnull(client);
         pthread_create(&other, NULL, cancel_soon, &asked);
-        ck_assert_int_eq(gb_call_topology(client, "v", &out, &err), -1);
+        ck_assert_int_eq(gb_call_topology(client, "v", false, &out, &err), -1);
         ck_assert_int_eq(err.code, GB_ERR_CANCELLED);
         pthread_join(other, NULL);
         ck_assert_int_lt(gb_now_ms() - asked, 100);
@@ -526,7 +526,7 @@ START_TEST(a_call_can_be_aborted_by_another_thread)
         start_liar(play_silence);
         ck_assert_ptr_nonnull(client);
         pthread_create(&other, NULL, abort_soon, NULL);
-        ck_assert_int_eq(gb_call_topology(client, "v", &out, &err), -1);
+        ck_assert_int_eq(gb_call_topology(client, "v", false, &out, &err), -1);
         ck_assert_int_eq(err.code, GB_ERR_NO_AGENT);
         ck_assert_int_lt(gb_now_ms() - began, 1000);
         pthread_join(other, NULL);
@@ -613,7 +613,7 @@ START_TEST(mutated_answers_neither_crash_nor_hang)
 
                 start_liar(play_mutant);
                 ck_assert_ptr_nonnull(client);
-                if (gb_call_topology(client, "v", &out, &err) == 0)
+                if (gb_call_topology(client, "v", false, &out, &err) == 0)
                         good++;
                 else
                         bad++;

@@ -131,9 +131,9 @@ static void assert_no_more(void)
         ck_assert_int_eq(gb_record_recv(far, &reply, 1024, gb_deadline_in(1000), &err), 0);
 }
 
-static gbx_volume_arg *volume(const char *name)
+static gbx_topology_arg *volume(const char *name)
 {
-        static gbx_volume_arg arg;
+        static gbx_topology_arg arg;
 
         GB_WIRE_SET(arg.volume, gbx_volname, name);
         return &arg;
@@ -153,7 +153,7 @@ START_TEST(a_typed_call_reaches_its_handler)
 {
         gbx_topology_res res;
 
-        put(1, CALL(.proc = GBX_TOPOLOGY, .xdr = (xdrproc_t)xdr_gbx_volume_arg, .arg = volume("v")));
+        put(1, CALL(.proc = GBX_TOPOLOGY, .xdr = (xdrproc_t)xdr_gbx_topology_arg, .arg = volume("v")));
         ck_assert_int_eq(serve(), 0);
         assert_success(1);
         memset(&res, 0, sizeof(res));
@@ -167,7 +167,7 @@ END_TEST
 START_TEST(pipelined_calls_are_answered_in_order)
 {
         for (uint32_t i = 0; i < 20; i++)
-                put(i, CALL(.proc = GBX_TOPOLOGY, .xdr = (xdrproc_t)xdr_gbx_volume_arg, .arg = volume("v")));
+                put(i, CALL(.proc = GBX_TOPOLOGY, .xdr = (xdrproc_t)xdr_gbx_topology_arg, .arg = volume("v")));
         ck_assert_int_eq(serve(), 0);
         for (uint32_t i = 0; i < 20; i++)
                 assert_success(i);
@@ -288,7 +288,7 @@ START_TEST(after_a_reply_that_broke_off_nothing_more_is_sent)
 
         ops.send = send_breaks;
         near->ops = &ops;
-        put(1, CALL(.proc = GBX_TOPOLOGY, .xdr = (xdrproc_t)xdr_gbx_volume_arg, .arg = volume("v")));
+        put(1, CALL(.proc = GBX_TOPOLOGY, .xdr = (xdrproc_t)xdr_gbx_topology_arg, .arg = volume("v")));
         put(2, CALL(.proc = GBX_NULL));
         ck_assert_int_eq(serve(), -1);
         ck_assert_int_eq(err.code, GB_ERR_TIMEOUT);
@@ -323,7 +323,7 @@ START_TEST(hello_lifts_the_limit_of_requests)
         server.request_max = GB_PREAUTH_MAX;
         if (_i == 1)
                 put(1, CALL(.proc = GBX_HELLO, .xdr = (xdrproc_t)xdr_gbx_hello_arg, .arg = &hello));
-        put(2, CALL(.proc = GBX_TOPOLOGY, .xdr = (xdrproc_t)xdr_gbx_volume_arg, .arg = volume(name)));
+        put(2, CALL(.proc = GBX_TOPOLOGY, .xdr = (xdrproc_t)xdr_gbx_topology_arg, .arg = volume(name)));
         ck_assert_int_eq(serve(), _i == 1 ? 0 : -1);
         if (_i == 1) {
                 assert_success(1);
