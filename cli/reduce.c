@@ -254,6 +254,55 @@ static int pop_source(struct gb_reduce *r, struct gb_error *err)
 
 /* ---- spelling ---- */
 
+/* More slots than this are not looked through for the one. */
+#define VICTIMS_MAX 256
+
+/*
+ * Was a directory without any event at this slot at T0?  Not if another one was, as its first event there,
+ * a loss, tells.  Nor if one that was made there is gone without a word, and one was renamed there: the one
+ * overwrote the other, and before that the slot was free.
+ */
+static bool may_be_victim(const struct gb_reduce *r, const struct gb_slot *slot)
+{
+        unsigned arrived = 0, made = 0;
+        char path[GB_PATH_MAX];
+        gb_gfid missing;
+        size_t at;
+
+        for (size_t i = 0; i < r->dirs.n; i++) {
+                const struct gb_group *g = r->dirs.v[i];
+                const struct gb_touched *t = gb_group_find(g, slot);
+
+                if (!t)
+                        continue;
+                if (t->kinds == (1u << GB_CLAIM_LOSS))
+                        return false;
+                arrived += (t->kinds & (1u << GB_CLAIM_ARRIVE)) != 0;
+                made += t->kinds == (1u << GB_CLAIM_BORN) && !g->found && !(g->flags & GB_FACT_GONE);
+        }
+        return !(made && arrived == 1) &&
+               gb_skeleton_spell(&r->skeleton, GB_TREE_THEN, slot, path, &at, &missing) != GB_UNBORN;
+}
+
+/* The one slot at which a directory may have been overwritten, or NULL. */
+static const struct gb_slot *only_victim(const struct gb_reduce *r)
+{
+        const struct gb_slot *found = NULL;
+
+        if (r->more_victims || r->victims.n > VICTIMS_MAX)
+                return NULL;
+        for (size_t i = 0; i < r->victims.n; i++) {
+                const struct gb_slot *slot = &r->victims.v[i];
+
+                if ((found && gb_slot_eq(found, slot)) || !may_be_victim(r, slot))
+                        continue;
+                if (found)
+                        return NULL;
+                found = slot;
+        }
+        return found;
+}
+
 /*
  * A directory that was empty can be overwritten by renaming another directory onto it, and that
  * leaves no record of it.  If names were lost in it before, its T0 place is wanted: it is one of the
@@ -262,14 +311,15 @@ static int pop_source(struct gb_reduce *r, struct gb_error *err)
 static enum gb_spelled spell_then(struct gb_reduce *r, const struct gb_slot *slot, char out[GB_PATH_MAX],
                                   size_t *at, struct gb_error *err)
 {
+        const struct gb_slot *victim;
         gb_gfid missing;
         char text[GB_GFID_TEXT];
         enum gb_spelled s = gb_skeleton_spell(&r->skeleton, GB_TREE_THEN, slot, out, at, &missing);
 
         if (s != GB_UNKNOWN)
                 return s;
-        if (r->victims.n == 1 && !r->more_victims &&
-            gb_skeleton_then(&r->skeleton, &missing, &r->victims.v[0]) == 0)
+        victim = only_victim(r);
+        if (victim && gb_skeleton_then(&r->skeleton, &missing, victim) == 0)
                 s = gb_skeleton_spell(&r->skeleton, GB_TREE_THEN, slot, out, at, &missing);
         if (s == GB_UNKNOWN)
                 gb_error_set(err, GB_ERR_GAP,
@@ -690,15 +740,14 @@ static int place_settled_dirs(struct gb_reduce *r, struct gb_error *err)
         return 0;
 }
 
-/* One slot that a directory was renamed onto is told from several; more need not be known. */
+/* A slot that a directory was renamed onto. */
 static int add_victim(struct gb_reduce *r, const struct gb_slot *slot, bool dir, struct gb_error *err)
 {
         struct gb_slot copy;
 
         r->more_victims = r->more_victims || !dir;
-        for (size_t i = 0; i < r->victims.n; i++)
-                if (r->victims.n > 1 || gb_slot_eq(&r->victims.v[i], slot))
-                        return 0;
+        if (r->victims.n > VICTIMS_MAX)
+                return 0;
         if (!dup_slot(&r->keep, slot, &copy) || gb_vec_push(&r->victims, copy) < 0)
                 return no_memory(err);
         return 0;
