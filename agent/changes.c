@@ -169,6 +169,11 @@ const struct gb_cursor *gb_changes_cursor(const struct gb_changes *c)
         return gb_history_cursor(c->history);
 }
 
+int64_t gb_changes_before(const struct gb_changes *c)
+{
+        return gb_history_before(c->history);
+}
+
 void gb_changes_window(const struct gb_changes *c, int64_t *from, int64_t *to)
 {
         gb_history_window(c->history, from, to);

@@ -40,6 +40,7 @@ uint64_t gb_changes_progress(const struct gb_changes *c); /* records read + obje
 uint64_t gb_changes_count(const struct gb_changes *c);    /* facts emitted */
 const struct gb_cursor *gb_changes_cursor(const struct gb_changes *c);
 void gb_changes_window(const struct gb_changes *c, int64_t *from, int64_t *to);
+int64_t gb_changes_before(const struct gb_changes *c); /* gb_history_before() */
 void gb_changes_close(struct gb_changes *c);
 
 #endif

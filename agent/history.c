@@ -578,6 +578,11 @@ void gb_history_window(const struct gb_history *h, int64_t *from, int64_t *to)
         *to = h->by_time && h->end && h->end < h->opened ? h->end : h->opened;
 }
 
+int64_t gb_history_before(const struct gb_history *h)
+{
+        return !h->by_time && h->from.prev_ts > TIME_SLACK ? h->from.prev_ts - TIME_SLACK : 0;
+}
+
 uint64_t gb_history_records(const struct gb_history *h)
 {
         return h->records;

@@ -84,6 +84,7 @@ int gb_history_next(struct gb_history *h, struct gb_history_record *r, struct gb
 /* After the end: the cursor for the next window, and the window in unix seconds: from the moment when reading
  * ended last time to the one when it began now. */
 const struct gb_cursor *gb_history_cursor(const struct gb_history *h);
+int64_t gb_history_before(const struct gb_history *h); /* not after the beginning of the window before; 0: unknown */
 void gb_history_window(const struct gb_history *h, int64_t *from, int64_t *to);
 uint64_t gb_history_records(const struct gb_history *h);
 void gb_history_close(struct gb_history *h);

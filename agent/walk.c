@@ -69,6 +69,8 @@ struct gb_walk {
         const struct gb_brick *b;
         bool linkto;
         bool gfids;
+        bool shards;
+        int64_t since, until; /* of st_ctime; 0: no bound */
         struct gb_arena memory; /* of the copied options */
         struct gb_entry *roots; /* NULL: the whole brick */
         size_t n_roots;
@@ -381,12 +383,34 @@ static char type_of(uint8_t dtype)
         }
 }
 
-/* Look closer at an entry as far as its kind and the options ask for it: 1 listed, 0 not, -1 with
- * errno.  Most entries of most walks need no system call here. */
+static bool in_time(const struct gb_walk *w, const struct stat *st)
+{
+        return (!w->since || st->st_ctim.tv_sec >= w->since) &&
+               (!w->until || st->st_ctim.tv_sec <= w->until);
+}
+
+/* An entry of the brick's root: 1 belongs to what is walked, 0 does not, -1 with errno. */
+static int belongs(struct gb_walk *w, const char *name, char type)
+{
+        gb_gfid gfid;
+        int r;
+
+        if (!w->shards) {
+                r = is_internal(w, name, type);
+                return r < 0 ? -1 : !r;
+        }
+        if (gb_get_gfid_at(w->b->root_fd, name, &gfid) < 0)
+                return errno == ENODATA ? 0 : -1;
+        return type == 'd' && gb_gfid_eq(&gfid, &GB_GFID_SHARD);
+}
+
+/* Look closer at an entry as far as its kind and the options ask for it: 1 listed, 2 only gone into, 0
+ * neither, -1 with errno.  Most entries of most walks need no system call here. */
 static int judge(struct gb_walk *w, size_t dir_len, const char *name, struct gb_entry *e)
 {
         struct stat st;
-        bool look = !e->type || (w->linkto && e->type == 'f');
+        bool by_time = w->since || w->until;
+        bool look = !e->type || by_time || (w->linkto && e->type == 'f');
         int fd = -1, r;
 
         if ((look || w->gfids) && (fd = level_fd(w)) < 0)
@@ -402,10 +426,12 @@ static int judge(struct gb_walk *w, size_t dir_len, const char *name, struct gb_
                         return r < 0 ? -1 : 0;
         }
         if (dir_len == 0) {
-                r = is_internal(w, name, e->type);
-                if (r != 0)
-                        return r < 0 ? -1 : 0;
+                r = belongs(w, name, e->type);
+                if (r != 1)
+                        return r;
         }
+        if (by_time && !in_time(w, &st))
+                return e->type == 'd' ? 2 : 0;
         if (w->gfids) {
                 if (gb_get_gfid_at(fd, name, &e->gfid) < 0)
                         return errno == ENODATA ? 0 : -1;
@@ -519,7 +545,7 @@ static int visit_step(struct gb_walk *w, struct gb_entry *e, bool *listed)
                 w->state = STATE_ENTER;
         else if (silent)
                 lose_track(w);
-        *listed = r > 0 && !silent;
+        *listed = r == 1 && !silent;
         return 1;
 }
 
@@ -702,6 +728,8 @@ static int check_sight(const struct gb_brick *b, struct gb_error *err)
 
 struct gb_walk *gb_walk_open(const struct gb_brick *b, const struct gb_walk_options *o, struct gb_error *err)
 {
+        static const struct gb_entry shard_root = {.path = ".shard", .len = 6};
+        struct gb_walk_options own = *o;
         struct gb_walk *w = calloc(1, sizeof(*w));
 
         if (!w) {
@@ -711,13 +739,20 @@ struct gb_walk *gb_walk_open(const struct gb_brick *b, const struct gb_walk_opti
         w->b = b;
         w->linkto = o->linkto;
         w->gfids = o->gfids;
+        w->shards = o->shards;
+        w->since = o->changed_since;
+        w->until = o->changed_until;
+        if (o->shards) {
+                own.roots = &shard_root;
+                own.n_roots = 1;
+        }
         w->noatime = O_NOATIME;
         gb_arena_init(&w->memory);
         if (gb_names_init(&w->names) < 0) {
                 gb_error_set(err, GB_ERR_MEMORY, "out of memory for a walk");
                 goto fail;
         }
-        if (check_sight(b, err) < 0 || copy_roots(w, o, err) < 0 || copy_after(w, o, err) < 0)
+        if (check_sight(b, err) < 0 || copy_roots(w, &own, err) < 0 || copy_after(w, o, err) < 0)
                 goto fail;
         return w;
 fail:

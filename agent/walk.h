@@ -25,6 +25,10 @@ struct gb_walk_options {
          * listed itself, may be a file, and is passed over where it does not exist. */
         const struct gb_entry *roots;
         size_t n_roots;
+        /* Only entries whose st_ctime, in seconds, is from `changed_since` to `changed_until` (0: no bound).
+         * All directories are gone into; each entry costs a stat. */
+        int64_t changed_since, changed_until;
+        bool shards; /* the shard directory instead of the users' tree; `roots` must be NULL */
 };
 
 struct gb_walk;

@@ -20,6 +20,7 @@ struct gb_options {
         const char *types;  /* letters of gb_entry types to list; NULL: all */
         bool partial;       /* list although a replica set is missing (exit status stays 2) */
         bool full_on_gap;   /* a replica set with a gap in its history is listed in full */
+        bool sweep;         /* add what changed without a record, by ctime */
         bool no_manifest;   /* no FILE.manifest beside the list */
         bool json;          /* status-like commands */
         bool quiet;

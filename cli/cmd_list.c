@@ -112,6 +112,7 @@ int gb_cmd_inc(const struct gb_cli *c, int argc, char **argv)
                 w.bricks[i].end = end;
         }
         w.full_on_gap = c->o.full_on_gap;
+        w.sweep = c->o.sweep;
         info.full_sets = w.full_sets;
         info.window = &w;
         if (rc == 0)

@@ -146,6 +146,7 @@ static int run(const struct gb_cli *c, const char *name, bool commit)
                 info.kind = o.session.base ? "incremental" : "full";
                 info.generation = o.session.generation;
                 w.full_on_gap = c->o.full_on_gap;
+                w.sweep = c->o.sweep && o.session.base; /* the first list has every name */
                 info.full_sets = w.full_sets;
                 info.window = &w;
                 info.base = base_name(&o.session, base);

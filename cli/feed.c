@@ -42,7 +42,7 @@ struct gb_feed {
         struct gb_error error;
         uint64_t progress, entries;
         char cursor[GB_CURSOR_MAX + 1];
-        int64_t from, to;
+        int64_t from, to, before;
 };
 
 unsigned gb_feed_chunk(unsigned n)
@@ -71,6 +71,7 @@ static int take_end(struct gb_feed *f, const gbx_chunk *chunk)
         memcpy(f->cursor, chunk->cursor.gbx_cursor_val, len);
         f->from = chunk->window_from;
         f->to = chunk->window_to;
+        f->before = chunk->before_from;
         return 0;
 }
 
@@ -266,6 +267,11 @@ void gb_feed_window(const struct gb_feed *f, int64_t *from, int64_t *to)
 {
         *from = f->from;
         *to = f->to;
+}
+
+int64_t gb_feed_before(const struct gb_feed *f)
+{
+        return f->before;
 }
 
 uint64_t gb_feed_progress(struct gb_feed *f)

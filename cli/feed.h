@@ -26,6 +26,8 @@ int gb_feed_next(struct gb_feed *f, const void **data, size_t *len, struct gb_er
 
 /* After eof, of a history. */
 const char *gb_feed_cursor(const struct gb_feed *f);
+/* Not after the beginning of the window before; 0: unknown. */
+int64_t gb_feed_before(const struct gb_feed *f);
 void gb_feed_window(const struct gb_feed *f, int64_t *from, int64_t *to);
 
 /* For progress lines, from any thread. */

@@ -113,12 +113,16 @@ static void unite(struct gb_op *into, bool *has, const struct gb_op *op)
         into->expanded = into->expanded && op->expanded;
         if (!into->type)
                 into->type = op->type;
+        if (!into->has_gfid && op->has_gfid) {
+                into->has_gfid = true;
+                into->gfid = op->gfid;
+        }
 }
 
 static void look_around(struct verdict *v, const struct gb_op *op)
 {
         v->left = v->left || op->kind == GB_OP_LEFT;
-        if (!is_t1(op) || op->expanded)
+        if (!is_t1(op) || op->expanded || gb_gfid_eq(&op->parent, &GB_GFID_NULL))
                 return;
         v->present = true;
         v->t1_parent = op->parent;

@@ -13,7 +13,7 @@
  *   reduce.c       facts of all bricks to ops     group.c        facts of one object, united
  *   skeleton.c     directories, now and at T0     op.c, fold.c   ops, sorted, become lines
  *   list.c         the out-file                   format_*.c     one format each
- *   manifest.c     FILE.manifest, of its making
+ *   manifest.c     FILE.manifest, of its making    sweep.c        what only ctimes tell
  *   output.c       temporary, fsync, rename       spool.c        entries kept in a file
  *   session.c      positions on all agents        registry.c     name -> host, volume
  *   progress.c     the line on the terminal       exitcode.h     each exit status
@@ -57,6 +57,7 @@ enum {
         OPT_TYPE,
         OPT_PARTIAL,
         OPT_NO_MANIFEST,
+        OPT_SWEEP,
         OPT_ON_GAP,
         OPT_JSON,
         OPT_PROGRESS,
@@ -71,6 +72,7 @@ static const struct option long_options[] = {{"out-file", required_argument, NUL
                                              {"partial", no_argument, NULL, OPT_PARTIAL},
                                              {"on-gap", required_argument, NULL, OPT_ON_GAP},
                                              {"no-manifest", no_argument, NULL, OPT_NO_MANIFEST},
+                                             {"sweep", no_argument, NULL, OPT_SWEEP},
                                              {"json", no_argument, NULL, OPT_JSON},
                                              {"quiet", no_argument, NULL, 'q'},
                                              {"progress", required_argument, NULL, OPT_PROGRESS},
@@ -130,6 +132,7 @@ static int help(void)
              "      --format=FORMAT     paths (default), changes, jsonl\n"
              "  -0, --null              end lines with NUL instead of newline\n"
              "      --no-manifest       no FILE.manifest beside the list\n"
+             "      --sweep             add files that changed without a record, by a look at all ctimes\n"
              "      --prefix=DIR        put DIR in front of every path\n"
              "      --type=LETTERS      only these types: f d l p s b c\n"
              "      --partial           full: list although a replica set is missing (still exit status 2)\n"
@@ -216,6 +219,9 @@ static int one_option(struct gb_options *o, int opt)
                 o->full_on_gap = strcmp(optarg, "full") == 0;
                 return o->full_on_gap || strcmp(optarg, "fail") == 0 ? -1
                                                                      : usage("--on-gap is one of fail, full");
+        case OPT_SWEEP:
+                o->sweep = true;
+                return -1;
         case OPT_NO_MANIFEST:
                 o->no_manifest = true;
                 return -1;

@@ -36,7 +36,7 @@ struct gb_op {
         char type; /* T1 type; for DELETE 'd' or 'f': a directory at T0, or not */
         bool has_gfid;
         gb_gfid gfid;
-        gb_gfid parent; /* parent gfid of the slot the path was spelled from */
+        gb_gfid parent; /* parent gfid of the slot the path was spelled from; null: it was found by path */
         uint32_t flags; /* GB_FACT_DATA | META | XATTR */
         bool expanded;  /* listed only because a directory above it was renamed: `paths` only */
 };

@@ -46,6 +46,11 @@ static void query_for(const struct gb_scan *s, const struct lane *l, gbx_query *
         q->gbx_query_u.scan.after.gbx_path_len = (unsigned)l->reader.len;
         q->gbx_query_u.scan.linkto = s->volume->n_sets > 1;
         q->gbx_query_u.scan.gfids = s->o.gfids;
+        q->gbx_query_u.scan.shards = s->o.shards;
+        if (s->o.times) {
+                q->gbx_query_u.scan.changed_since = s->o.times[l->brick - s->volume->bricks].since;
+                q->gbx_query_u.scan.changed_until = s->o.times[l->brick - s->volume->bricks].until;
+        }
         q->gbx_query_u.scan.roots.roots_val = s->roots;
         q->gbx_query_u.scan.roots.roots_len = s->o.n_roots;
 }

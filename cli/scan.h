@@ -10,11 +10,19 @@
 #include "base/block.h"
 #include "volume.h"
 
+/* Unix seconds by a brick's clock; 0: no bound. */
+struct gb_scan_time {
+        int64_t since, until;
+};
+
 struct gb_scan_options {
         bool gfids;
         const struct gb_slice_of_path *roots; /* subtrees only, sorted, disjoint; NULL: everything */
         unsigned n_roots;
         int only_set; /* -1: all */
+        /* One per brick of the volume: only objects whose ctime there is in it; NULL: all. */
+        const struct gb_scan_time *times;
+        bool shards; /* GlusterFS's shard files, as ".shard/GFID.N", instead of the users' files */
 };
 
 struct gb_slice_of_path {

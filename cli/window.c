@@ -9,11 +9,15 @@
 #include "base/arena.h"
 #include "base/order.h"
 #include "feed.h"
+#include "progress.h"
 #include "scan.h"
+#include "sweep.h"
 #include "window.h"
 #include "wire_error.h"
 
 #define OPS_MEMORY (24u * 1024 * 1024)
+/* Seconds that records and ctimes of one change may lie apart. */
+#define SWEEP_SLACK 2
 
 struct stream {
         struct gb_vbrick *brick;
@@ -38,6 +42,7 @@ struct collect {
         struct gb_buf record;
         struct gb_buf boundary;    /* of the next window */
         GB_VEC(struct root) roots; /* directories that were renamed: their T1 paths */
+        struct gb_scan_time *times; /* while sweeping */
 };
 
 static const char *tmpdir(void)
@@ -107,6 +112,7 @@ static int next_item(void *arg, struct gb_item *item, struct gb_error *err)
                 if (rc == 0) {
                         s->window->whole = true;
                         gb_feed_window(s->feed, &s->window->window_from, &s->window->window_to);
+                        s->window->before_from = gb_feed_before(s->feed);
                         s->window->cursor = strdup(gb_feed_cursor(s->feed));
                         if (!s->window->cursor)
                                 return gb_error_set(err, GB_ERR_MEMORY, "out of memory");
@@ -396,7 +402,7 @@ static int emit(void *arg, const struct gb_op *op, struct gb_error *err)
 {
         struct collect *k = arg;
 
-        if (k->window->expand && op->kind == GB_OP_RENAME && op->type == 'd') {
+        if ((k->window->expand || k->window->sweep) && op->kind == GB_OP_RENAME && op->type == 'd') {
                 struct root root = {malloc(op->len), op->len};
 
                 if (!root.path || gb_vec_push(&k->roots, root) < 0) {
@@ -542,9 +548,13 @@ static int expand_some(struct collect *k, const struct gb_slice_of_path *roots, 
         return rc;
 }
 
-static int expand(struct collect *k, struct gb_error *err)
+/* Call `some` for the renamed directories that lie in no other, as many at a time as a scan takes. */
+static int each_root(struct collect *k,
+                     int (*some)(struct collect *k, const struct gb_slice_of_path *roots, unsigned n,
+                                 struct gb_error *err),
+                     struct gb_error *err)
 {
-        struct gb_slice_of_path some[GB_ROOTS_MAX];
+        struct gb_slice_of_path roots[GB_ROOTS_MAX];
         const struct root *outer = NULL;
         unsigned n = 0;
 
@@ -556,15 +566,113 @@ static int expand(struct collect *k, struct gb_error *err)
                 if (outer && gb_path_within(root->path, root->len, outer->path, outer->len))
                         continue;
                 outer = root;
-                some[n].path = root->path;
-                some[n++].len = root->len;
+                roots[n].path = root->path;
+                roots[n++].len = root->len;
                 if (n == GB_ROOTS_MAX) {
-                        if (expand_some(k, some, n, err) < 0)
+                        if (some(k, roots, n, err) < 0)
                                 return -1;
                         n = 0;
                 }
         }
-        return n ? expand_some(k, some, n, err) : 0;
+        return n ? some(k, roots, n, err) : 0;
+}
+
+/* ---- what has no record ---- */
+
+/* Directories are left out: each new name changes their ctime, and nothing of theirs goes unrecorded. */
+static int add_swept(void *arg, const struct gb_entry *e, struct gb_error *err)
+{
+        struct collect *k = arg;
+        struct gb_op op = {.kind = GB_OP_MODIFY,
+                           .path = e->path,
+                           .len = e->len,
+                           .type = e->type,
+                           .has_gfid = e->has_gfid,
+                           .gfid = e->gfid,
+                           .flags = GB_FACT_DATA | GB_FACT_META};
+
+        return e->type == 'd' ? 0 : add_op(k, &op, err);
+}
+
+/* From when on ctimes matter on a brick; one that told no window has its siblings'. */
+static int64_t since(const struct gb_brick_window *w, bool before)
+{
+        int64_t from = w->by_time ? w->start : before && w->before_from ? w->before_from : w->window_from;
+
+        return from > SWEEP_SLACK ? from - SWEEP_SLACK : 1;
+}
+
+static void fill_times(const struct collect *k, struct gb_scan_time *times, bool before)
+{
+        const struct gb_volume *v = k->volume;
+
+        for (unsigned i = 0; i < v->n_bricks; i++) {
+                const struct gb_brick_window *w = &k->window->bricks[i];
+                unsigned set = v->bricks[i].set;
+                int64_t least = INT64_MAX; /* of a set that is listed in full: nothing is left to be added */
+
+                for (unsigned n = 0; n < v->set_size; n++) {
+                        const struct gb_brick_window *other = &k->window->bricks[set * v->set_size + n];
+
+                        if (other->whole && since(other, before) < least)
+                                least = since(other, before);
+                }
+                times[i].since = w->whole ? since(w, before) : least;
+                times[i].until = w->by_time && w->end ? w->end + SWEEP_SLACK : 0;
+                if (times[i].until && times[i].until < times[i].since)
+                        times[i].until = times[i].since;
+        }
+}
+
+static int sweep_all(struct collect *k, const struct gb_scan_time *times, struct gb_error *err)
+{
+        const struct gb_sweep s = {.cli = k->cli,
+                                   .volume = k->volume,
+                                   .times = times,
+                                   .gfids = true,
+                                   .found = add_swept,
+                                   .arg = k};
+
+        return gb_sweep(&s, err);
+}
+
+/*
+ * What changed without a record in the window before may have been renamed, with a directory, before it was
+ * read: below renamed directories the sweep goes back that far.  (A renamed file has a new ctime itself.)
+ */
+static int sweep_some(struct collect *k, const struct gb_slice_of_path *roots, unsigned n,
+                      struct gb_error *err)
+{
+        struct gb_scan_options o = {
+                .roots = roots, .n_roots = n, .gfids = true, .times = k->times, .only_set = -1};
+        struct gb_scan *s = gb_scan_open(k->cli, k->volume, &o, NULL, err);
+        struct gb_entry e;
+        int rc = -1;
+
+        while (s && (rc = gb_scan_next(s, &e, err)) == 1)
+                if (add_swept(k, &e, err) < 0) {
+                        rc = -1;
+                        break;
+                }
+        gb_scan_close(s);
+        return rc;
+}
+
+static int sweep(struct collect *k, struct gb_error *err)
+{
+        int rc;
+
+        gb_progress_say(k->cli, "sweeping");
+        k->times = calloc(k->volume->n_bricks + 1, sizeof(*k->times));
+        if (!k->times)
+                return gb_error_set(err, GB_ERR_MEMORY, "out of memory");
+        fill_times(k, k->times, false);
+        rc = sweep_all(k, k->times, err);
+        fill_times(k, k->times, true);
+        if (rc == 0)
+                rc = each_root(k, sweep_some, err);
+        free(k->times);
+        return rc;
 }
 
 /* ---- all together ---- */
@@ -715,7 +823,9 @@ int gb_window_collect(const struct gb_cli *c, struct gb_volume *v, struct gb_win
         if (rc == 0)
                 rc = list_full_sets(&k, err);
         if (rc == 0 && w->expand)
-                rc = expand(&k, err);
+                rc = each_root(&k, expand_some, err);
+        if (rc == 0 && w->sweep)
+                rc = sweep(&k, err);
         gb_buf_fini(&w->boundary);
         w->boundary = k.boundary;
         for (unsigned i = 0; i < k.n_streams; i++)

@@ -21,6 +21,7 @@ struct gb_brick_window {
         int64_t start, end;
         bool whole;            /* out: its history covered the window */
         int64_t window_from, window_to; /* out, if whole: unix seconds of its node */
+        int64_t before_from;            /* out: when the window before began, or earlier; 0: unknown */
         char *cursor;          /* out, owned: where the next window begins; NULL: no position */
         struct gb_error error; /* out: why it is not whole */
 };
@@ -28,6 +29,7 @@ struct gb_brick_window {
 struct gb_window {
         struct gb_brick_window *bricks; /* n_bricks of the volume */
         bool expand;                    /* what lies below renamed directories: as expanded ops */
+        bool sweep;       /* add what only ctimes tell: see sweep.h */
         bool full_on_gap;               /* a replica set with a gap is listed in full instead of failing */
         bool *full_sets;                /* out: which ones were, by set */
         unsigned n_full_sets;           /* out */

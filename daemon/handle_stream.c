@@ -18,6 +18,12 @@ static int check_scan(const gbx_scan *q, struct gb_error *err)
 
         if (q->after.gbx_path_len && !gb_path_valid(q->after.gbx_path_val, q->after.gbx_path_len))
                 return gb_error_set(err, GB_ERR_USAGE, "scan: `after` is not a valid relative path");
+        if (q->changed_since < 0 || q->changed_until < 0 ||
+            (q->changed_until && q->changed_until < q->changed_since))
+                return gb_error_set(err, GB_ERR_USAGE, "scan: %lld to %lld is no time of change",
+                                    (long long)q->changed_since, (long long)q->changed_until);
+        if (q->shards && q->roots.roots_len)
+                return gb_error_set(err, GB_ERR_USAGE, "scan: shards have no roots");
         for (u_int i = 0; i < q->roots.roots_len; i++) {
                 if (!gb_path_valid(r[i].gbx_path_val, r[i].gbx_path_len))
                         return gb_error_set(err, GB_ERR_USAGE, "scan: root %u is not a valid relative path",
@@ -43,6 +49,9 @@ static struct gb_stream *open_scan(struct gb_brick *b, const gbx_scan *q, struct
                 .gfids = q->gfids,
                 .roots = q->roots.roots_len ? roots : NULL,
                 .n_roots = q->roots.roots_len,
+                .changed_since = q->changed_since,
+                .changed_until = q->changed_until,
+                .shards = q->shards,
         };
 
         if (!roots) {
@@ -164,6 +173,7 @@ static int put_end(const struct gb_stream *s, gbx_chunk *out, struct gb_error *e
         out->cursor.gbx_cursor_len = (u_int)strlen(text);
         out->window_from = s->window_from;
         out->window_to = s->window_to;
+        out->before_from = s->before_from;
         return 0;
 }
 

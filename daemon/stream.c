@@ -162,6 +162,7 @@ static int history_fill(struct gb_stream *s, struct gb_buf *out, gb_deadline unt
         if (rc == 0) {
                 s->cursor = gb_changes_cursor(h->changes);
                 gb_changes_window(h->changes, &s->window_from, &s->window_to);
+                s->before_from = gb_changes_before(h->changes);
         }
         return rc;
 }

@@ -30,7 +30,7 @@ struct gb_stream {
         uint64_t progress;              /* as gbx_chunk says */
         uint64_t entries;               /* sent so far */
         const struct gb_cursor *cursor; /* history, at the end; else NULL */
-        int64_t window_from, window_to;
+        int64_t window_from, window_to, before_from;
 };
 
 /* What `o` points to is copied. */

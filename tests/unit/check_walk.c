@@ -743,6 +743,93 @@ START_TEST(without_rights_to_see_gfids_no_walk_begins)
 }
 END_TEST
 
+/* st_ctime of a path, in seconds. */
+static int64_t ctime_of(const char *path)
+{
+        struct stat st;
+
+        ck_assert_int_eq(fstatat(fake->root_fd, path, &st, AT_SYMLINK_NOFOLLOW), 0);
+        return st.st_ctim.tv_sec;
+}
+
+/* Until a change made now has a later ctime than `path`. */
+static void wait_past(const char *path)
+{
+        const int64_t then = ctime_of(path);
+
+        do {
+                usleep(20000);
+                gb_fake_create(fake, "tick", NULL);
+                if (ctime_of("tick") > then) {
+                        gb_fake_unlink(fake, "tick");
+                        return;
+                }
+                gb_fake_unlink(fake, "tick");
+        } while (true);
+}
+
+START_TEST(only_what_changed_in_time_is_given_wherever_it_stands)
+{
+        struct gb_walk_options o = {0};
+        int64_t old, young;
+
+        gb_fake_mkdir(fake, "d", NULL);
+        gb_fake_mkdir(fake, "d/e", NULL);
+        gb_fake_create(fake, "d/e/new", NULL);
+        gb_fake_create(fake, "d/e/old", NULL);
+        gb_fake_create(fake, "old", NULL);
+        gb_fake_symlink(fake, "x", "link", NULL);
+        old = ctime_of("link");
+        wait_past("link");
+        gb_fake_chmod(fake, "d/e/new", 0600);
+        gb_fake_chmod(fake, "d", 0700);
+        young = ctime_of("d");
+        o.changed_since = ctime_of("d/e/new");
+        gives(&o, "d d/e/new");
+        o.changed_until = young;
+        gives(&o, "d d/e/new");
+        o.gfids = true;
+        gives(&o, "d d/e/new");
+        o.after = "d";
+        o.after_len = 1;
+        gives(&o, "d/e/new");
+        o = (struct gb_walk_options){.changed_until = old};
+        gives(&o, "d/e d/e/old link old");
+        o.changed_since = young + 1;
+        o.changed_until = 0;
+        gives(&o, "");
+}
+END_TEST
+
+START_TEST(shards_are_given_only_when_asked_for)
+{
+        struct gb_walk_options o = {.shards = true};
+        gb_gfid other = gb_fake_gfid(fake);
+        gb_gfid shard = GB_GFID_SHARD;
+
+        gives(&o, "");
+        gb_fake_create(fake, "user", NULL);
+        gb_fake_mkdir(fake, ".shard", &shard);
+        gb_fake_create(fake, ".shard/one.1", NULL);
+        gb_fake_create(fake, ".shard/one.2", NULL);
+        gives(&o, ".shard .shard/one.1 .shard/one.2");
+        o.after = ".shard/one.1";
+        o.after_len = strlen(o.after);
+        gives(&o, ".shard/one.2");
+        o = (struct gb_walk_options){0};
+        gives(&o, "user");
+        /* A user's own directory of that name. */
+        gb_fake_unlink(fake, ".shard/one.1");
+        gb_fake_unlink(fake, ".shard/one.2");
+        gb_fake_rmdir(fake, ".shard");
+        gb_fake_mkdir(fake, ".shard", &other);
+        gb_fake_create(fake, ".shard/mine", NULL);
+        gives(&o, ".shard .shard/mine user");
+        o.shards = true;
+        gives(&o, "");
+}
+END_TEST
+
 START_TEST(deadline_interrupts_between_entries_and_loses_none)
 {
         struct gb_walk *w;
@@ -808,6 +895,8 @@ static void add_tests(TCase *tc)
         tcase_add_test(tc, vanished_directory_on_the_way_to_after_loses_nothing_behind_it);
         tcase_add_test(tc, unreadable_directory_is_an_error_with_its_path);
         tcase_add_test(tc, without_rights_to_see_gfids_no_walk_begins);
+        tcase_add_test(tc, only_what_changed_in_time_is_given_wherever_it_stands);
+        tcase_add_test(tc, shards_are_given_only_when_asked_for);
         tcase_add_test(tc, deadline_interrupts_between_entries_and_loses_none);
 }
 
