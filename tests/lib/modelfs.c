@@ -96,6 +96,7 @@ void model_open_window(struct model *m, const struct model *cut)
                 b->cut = 0;
         }
         copy_names(&m->before, &cut->names);
+        m->before_clock = cut->clock;
         m->dir_victims = m->tail_victims;
         m->tail_victims = 0;
         m->overwritten = false;

@@ -88,6 +88,7 @@ struct model {
         GB_VEC(struct model_object) objects; /* never shrinks: an object without a name is gone */
         struct model_names names;
         struct model_names before; /* names at T0 of this window */
+        unsigned before_clock;
         struct model_brick bricks[MODEL_BRICKS_MAX];
         unsigned dir_victims; /* directories overwritten by a rename in this window */
         unsigned tail_victims;

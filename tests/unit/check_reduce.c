@@ -33,6 +33,7 @@ struct plan {
         unsigned tail;                   /* of these, steps between the cut and the look */
         bool strict;                     /* every DELETE and old_path must have existed at T0 */
         bool orders;                     /* the order of the sources must not matter */
+        bool expand;                     /* below renamed directories all is listed, as for `paths` */
         bool late;                       /* bricks that are down stay so when a window ends */
         bool skip[STEPS_MAX];
         struct sums *sums;
@@ -61,6 +62,8 @@ static bool wrong(char *why, size_t size, const char *fmt, ...)
 
 struct collect {
         const struct model *m;
+        const struct model *expand; /* or NULL */
+        struct model_list roots;    /* renamed directories */
         struct gb_sorter *sorter;
         struct gb_buf record;
 };
@@ -81,14 +84,38 @@ static int on_settle(void *arg, struct gb_reduce *r, struct gb_error *err)
         return model_settle(((struct collect *)arg)->m, r, err);
 }
 
-static int on_emit(void *arg, const struct gb_op *op, struct gb_error *err)
+static int add_op(struct collect *c, const struct gb_op *op, struct gb_error *err)
 {
-        struct collect *c = arg;
-
         gb_buf_reset(&c->record);
         if (gb_op_encode(&c->record, op) < 0)
                 abort();
         return gb_sorter_add(c->sorter, c->record.data, c->record.len, err);
+}
+
+/* What a scan of a renamed directory would add. */
+static int expand(struct collect *c, const struct gb_op *op, struct gb_error *err)
+{
+        const struct model *m = c->expand;
+        char path[MODEL_PATH_MAX];
+
+        for (size_t i = 0; i < m->names.n; i++) {
+                size_t len = model_path(&m->names, &m->names.v[i], path);
+                struct gb_op below = {.kind = GB_OP_NEW, .path = path, .len = len, .expanded = true};
+
+                below.type = m->objects.v[m->names.v[i].object].type;
+                if (gb_path_within(path, len, op->path, op->len) && add_op(c, &below, err) < 0)
+                        return -1;
+        }
+        return 0;
+}
+
+static int on_emit(void *arg, const struct gb_op *op, struct gb_error *err)
+{
+        struct collect *c = arg;
+
+        if (c->expand && op->kind == GB_OP_RENAME && op->type == 'd')
+                model_list_add(&c->roots, op);
+        return add_op(c, op, err);
 }
 
 static int fold(struct gb_sorter *sorter, struct model_list *list, struct gb_error *err)
@@ -104,11 +131,12 @@ static int fold(struct gb_sorter *sorter, struct model_list *list, struct gb_err
 }
 
 /* Sources in the order `order`. */
-static int reduce(const struct model *m, struct model_stream *streams, const unsigned *order, unsigned n,
-                  struct model_list *list, struct gb_reduce_stats *stats, struct gb_error *err)
+static int reduce(const struct model *m, const struct model *expanded, struct model_stream *streams,
+                  const unsigned *order, unsigned n, struct model_list *list, struct gb_reduce_stats *stats,
+                  struct gb_error *err)
 {
         struct gb_fact_source sources[MODEL_BRICKS_MAX];
-        struct collect c = {.m = m};
+        struct collect c = {.m = m, .expand = expanded};
         const struct gb_reduce_ops ops = {
                 .arg = &c, .look = on_look, .walk = on_walk, .emit = on_emit, .settle = on_settle};
         struct gb_reduce *r;
@@ -126,6 +154,9 @@ static int reduce(const struct model *m, struct model_stream *streams, const uns
         r = gb_reduce_new(sources, n, m->o.sets, &m->volume_id, &ops, err);
         rc = r ? gb_reduce_run(r, "/tmp", stats, err) : -1;
         gb_reduce_free(r);
+        for (size_t i = 0; rc == 0 && i < c.roots.n; i++)
+                rc = expand(&c, &c.roots.v[i].op, err);
+        model_list_clear(&c.roots);
         if (rc == 0 && gb_sorter_finish(c.sorter, err) < 0)
                 rc = -1;
         if (rc == 0)
@@ -205,6 +236,8 @@ static bool check_now(const struct model *m, const struct model *cut, const stru
 
         if (is < 0)
                 return wrong(why, WHY, "%s is not there at T1", op->path);
+        if (op->expanded)
+                return true;
         if (!op->has_gfid || !gb_gfid_eq(&m->objects.v[is].gfid, &op->gfid))
                 return wrong(why, WHY, "%s is listed with a wrong gfid", op->path);
         if (op->type != m->objects.v[is].type && (op->type != 'f' || model_links(&m->names, (unsigned)is)))
@@ -243,6 +276,33 @@ static bool check_list(const struct model *m, const struct model *cut, const str
                         return wrong(why, WHY, "%s: out of order or twice", op->path);
                 if (!check_line(m, cut, op, strict, why))
                         return false;
+        }
+        return true;
+}
+
+static bool is_listed(const struct model_list *l, const char *path, size_t len)
+{
+        for (size_t i = 0; i < l->n; i++)
+                if (l->v[i].op.kind != GB_OP_DELETE && l->v[i].op.len == len &&
+                    memcmp(l->v[i].path, path, len) == 0)
+                        return true;
+        return false;
+}
+
+/* Whoever knows nothing but paths must be told of every path that is not what it was. */
+static bool check_paths(const struct model *m, const struct model *cut, const struct model_list *l, char *why)
+{
+        char path[MODEL_PATH_MAX];
+
+        for (size_t i = 0; i < cut->names.n; i++) {
+                size_t len = model_path(&cut->names, &cut->names.v[i], path);
+                unsigned object = cut->names.v[i].object;
+                const struct model_object *o = &cut->objects.v[object];
+                bool same = model_lookup(m, &m->before, path, len) == (int)object &&
+                            o->meta <= m->before_clock && (o->type == 'd' || o->data <= m->before_clock);
+
+                if (!same && !is_listed(l, path, len))
+                        return wrong(why, WHY, "%s is not in the list of paths", path);
         }
         return true;
 }
@@ -308,7 +368,7 @@ static bool check_orders(const struct plan *p, const struct model *m, const stru
                         if (round < 2 || order[i] % m->o.replicas == 0 || p->o.heal)
                                 other[k++] = order[i];
                 shuffle(&r, other, k);
-                if (reduce(m, streams, other, k, &again, NULL, &err) < 0)
+                if (reduce(m, p->expand ? m : NULL, streams, other, k, &again, NULL, &err) < 0)
                         ok = wrong(why, WHY, "in another order of sources: %s", err.text);
                 else if (p->o.heal || p->o.migrate)
                         ok = leads_there(x, m, &again, why);
@@ -340,7 +400,7 @@ static bool judge(const struct plan *p, const struct model *m, const struct mode
                         model_stream_fill(&streams[b], m, b);
                         order[n++] = b;
                 }
-        if (reduce(m, streams, order, n, &list, &stats, &err) < 0) {
+        if (reduce(m, p->expand ? cut : NULL, streams, order, n, &list, &stats, &err) < 0) {
                 model_list_clear(&list);
                 if ((err.code != GB_ERR_GAP || !(m->dir_victims + m->tail_victims)) &&
                     (err.code != GB_ERR_AGAIN || !p->tail))
@@ -351,7 +411,7 @@ static bool judge(const struct plan *p, const struct model *m, const struct mode
         }
         if (log)
                 print_list(log, &list);
-        ok = check_list(m, cut, &list, p->strict, why);
+        ok = check_list(m, cut, &list, p->strict, why) && (!p->expand || check_paths(m, cut, &list, why));
         ok = ok && (!p->orders || check_orders(p, m, x, streams, order, n, &list, log, why));
         /* What was overwritten since the cut left no word of having been there: it goes a window early, and
          * what a directory lost before that is not said. */
@@ -493,7 +553,8 @@ static struct plan sized(const struct plan *base, uint64_t seed)
         return p;
 }
 
-static struct sums explore(const char *what, struct plan base)
+/* `kept`: seeds that failed once, the last is 0. */
+static struct sums explore(const char *what, struct plan base, const uint64_t *kept)
 {
         double end = now() + from_env("GB_SECONDS", SECONDS);
         uint64_t seed = (uint64_t)from_env("GB_SEED", 1);
@@ -502,13 +563,13 @@ static struct sums explore(const char *what, struct plan base)
 
         base.sums = &sums;
         do {
-                for (unsigned i = 0; i < 50; i++, seed++) {
-                        struct plan p = sized(&base, seed);
+                for (unsigned i = 0; i < 50; i++) {
+                        struct plan p = sized(&base, *kept ? *kept++ : seed++);
 
                         if (!run(&p, NULL, why))
                                 report(&p);
                 }
-        } while (now() < end);
+        } while (*kept || now() < end);
         fprintf(stderr,
                 "%s: %lu cases, %lu windows, %lu lines (%lu deletes, %lu of them suspicions, %lu renames), "
                 "needless "
@@ -534,7 +595,8 @@ static void check_needless(const struct sums *s)
 START_TEST(one_window_of_one_brick)
 {
         struct sums s = explore("one brick",
-                                (struct plan){.o = {.sets = 1, .replicas = 1}, .windows = 1, .strict = true});
+                                (struct plan){.o = {.sets = 1, .replicas = 1}, .windows = 1, .strict = true},
+                                (const uint64_t[]){135, 760, 767, 23682, 0});
 
         check_needless(&s);
 }
@@ -542,55 +604,64 @@ END_TEST
 
 START_TEST(several_windows_in_a_row)
 {
-        explore("windows", (struct plan){.o = {.sets = 1, .replicas = 1}, .windows = 5, .strict = true});
+        explore("windows", (struct plan){.o = {.sets = 1, .replicas = 1}, .windows = 5, .strict = true},
+                (const uint64_t[]){135, 847, 1078, 26820, 0});
 }
 END_TEST
 
 START_TEST(replicas_and_any_order_of_sources)
 {
         explore("replicas",
-                (struct plan){.o = {.sets = 2, .replicas = 2}, .windows = 2, .strict = true, .orders = true});
+                (struct plan){.o = {.sets = 2, .replicas = 2}, .windows = 2, .strict = true, .orders = true},
+                (const uint64_t[]){135, 2728, 0});
 }
 END_TEST
 
 START_TEST(a_replica_was_down_and_is_healed)
 {
-        explore("heal", (struct plan){.o = {.sets = 1, .replicas = 2, .heal = true}, .windows = 2});
+        explore("heal", (struct plan){.o = {.sets = 1, .replicas = 2, .heal = true}, .windows = 2},
+                (const uint64_t[]){135, 1422, 0});
 }
 END_TEST
 
 START_TEST(a_replica_was_down_in_any_order_of_sources)
 {
         explore("heal, orders",
-                (struct plan){.o = {.sets = 2, .replicas = 3, .heal = true}, .windows = 1, .orders = true});
+                (struct plan){.o = {.sets = 2, .replicas = 3, .heal = true}, .windows = 1, .orders = true},
+                (const uint64_t[]){79, 767, 1422, 23682, 1013010, 0});
 }
 END_TEST
 
 START_TEST(linkto_files_and_late_directories)
 {
-        explore("linkto", (struct plan){.o = {.sets = 3, .replicas = 1, .linkto = true}, .windows = 2});
+        explore("linkto", (struct plan){.o = {.sets = 3, .replicas = 1, .linkto = true}, .windows = 2},
+                (const uint64_t[]){24, 460, 4790, 0});
 }
 END_TEST
 
 START_TEST(files_migrate_silently)
 {
-        explore("migrate", (struct plan){.o = {.sets = 3, .replicas = 1, .linkto = true, .migrate = true},
-                                         .windows = 2,
-                                         .orders = true});
+        explore("migrate",
+                (struct plan){.o = {.sets = 3, .replicas = 1, .linkto = true, .migrate = true},
+                              .windows = 2,
+                              .orders = true},
+                (const uint64_t[]){24, 460, 0});
 }
 END_TEST
 
 START_TEST(writes_in_shards)
 {
-        explore("shards", (struct plan){.o = {.sets = 2, .replicas = 1, .shards = true}, .windows = 2});
+        explore("shards", (struct plan){.o = {.sets = 2, .replicas = 1, .shards = true}, .windows = 2},
+                (const uint64_t[]){135, 6357, 1012917, 0});
 }
 END_TEST
 
 START_TEST(names_that_no_xattr_tells_come_from_a_walk)
 {
-        struct sums s = explore("partial", (struct plan){.o = {.sets = 2, .replicas = 1, .partial = true},
-                                                         .windows = 2,
-                                                         .strict = true});
+        struct sums s = explore(
+                "partial",
+                (struct plan){.o = {.sets = 2, .replicas = 1, .partial = true}, .windows = 2, .strict = true},
+                (const uint64_t[]){135, 6357, 0});
 
         ck_assert_uint_gt(s.walked, 0);
 }
@@ -598,25 +669,238 @@ END_TEST
 
 START_TEST(time_goes_on_between_the_cut_and_the_look)
 {
-        struct sums s = explore("cut", (struct plan){.o = {.sets = 2, .replicas = 2, .before = true},
-                                                     .windows = 3,
-                                                     .tail = 4,
-                                                     .strict = true});
+        struct sums s = explore("cut",
+                                (struct plan){.o = {.sets = 2, .replicas = 2, .before = true},
+                                              .windows = 3,
+                                              .tail = 4,
+                                              .strict = true},
+                                (const uint64_t[]){1, 7, 356, 927, 20748, 21490, 31865, 46377, 0});
 
         ck_assert_uint_lt(s.again * 20, s.windows);
 }
 END_TEST
 
+START_TEST(paths_below_renamed_directories)
+{
+        explore("paths",
+                (struct plan){.o = {.sets = 2, .replicas = 1}, .windows = 2, .strict = true, .expand = true},
+                (const uint64_t[]){0});
+}
+END_TEST
+
 START_TEST(all_of_it_together)
 {
-        explore("together", (struct plan){.o = {.sets = 3,
-                                                .replicas = 2,
-                                                .linkto = true,
-                                                .migrate = true,
-                                                .heal = true,
-                                                .shards = true,
-                                                .partial = true},
-                                          .windows = 3});
+        explore("together",
+                (struct plan){.o = {.sets = 3,
+                                    .replicas = 2,
+                                    .linkto = true,
+                                    .migrate = true,
+                                    .heal = true,
+                                    .shards = true,
+                                    .partial = true},
+                              .windows = 3},
+                (const uint64_t[]){13, 460, 1003619, 0});
+}
+END_TEST
+
+/* ---- what agents must not do ---- */
+
+enum mischief { TOO_FEW, TOO_MANY, WRONG_ORDER, LOOK_FAILS, EMIT_FAILS, SOURCE_FAILS, MISCHIEFS };
+
+struct bad_agent {
+        const struct model *m;
+        enum mischief mischief;
+        bool asked;
+};
+
+static int bad_look(void *arg, struct gb_reduce *r, unsigned set, const gb_gfid *gfids, unsigned n,
+                    struct gb_error *err)
+{
+        struct bad_agent *a = arg;
+        struct gb_fact more = {.gfid = gfids[n - 1], .look = GB_LOOK_ABSENT};
+
+        a->asked = true;
+        if (a->mischief == LOOK_FAILS)
+                return gb_error_set(err, GB_ERR_TIMEOUT, "look");
+        if (a->mischief == TOO_FEW)
+                return model_look(a->m, r, set, gfids, n - 1, err);
+        if (a->mischief == WRONG_ORDER)
+                more.gfid.b[3] ^= 1;
+        if (a->mischief != WRONG_ORDER && model_look(a->m, r, set, gfids, n, err) < 0)
+                return -1;
+        return a->mischief == TOO_MANY || a->mischief == WRONG_ORDER ? gb_reduce_found(r, &more, err) : 0;
+}
+
+static int bad_emit(void *arg, const struct gb_op *op, struct gb_error *err)
+{
+        (void)op;
+        return ((struct bad_agent *)arg)->mischief == EMIT_FAILS ? gb_error_set(err, GB_ERR_NO_SPACE, "emit")
+                                                                 : 0;
+}
+
+static int bad_next(void *arg, struct gb_item *item, struct gb_error *err)
+{
+        int rc = model_stream_next(arg, item, err);
+
+        return rc ? rc : gb_error_set(err, GB_ERR_NO_AGENT, "next");
+}
+
+START_TEST(a_broken_answer_is_an_error)
+{
+        static const enum gb_code codes[] = {
+                [TOO_FEW] = GB_ERR_PROTOCOL,     [TOO_MANY] = GB_ERR_PROTOCOL,
+                [WRONG_ORDER] = GB_ERR_PROTOCOL, [LOOK_FAILS] = GB_ERR_TIMEOUT,
+                [EMIT_FAILS] = GB_ERR_NO_SPACE,  [SOURCE_FAILS] = GB_ERR_NO_AGENT,
+        };
+        const struct model_options o = {.sets = 2, .replicas = 1, .migrate = true};
+        struct bad_agent a = {.mischief = (enum mischief)_i};
+        const struct gb_reduce_ops ops = {.arg = &a, .look = bad_look, .emit = bad_emit};
+        struct model_stream streams[2] = {0};
+        struct gb_fact_source sources[2];
+        struct gb_error err = {0};
+        struct gb_reduce *r;
+        struct model m;
+
+        model_init(&m, &o, 5);
+        a.m = &m;
+        for (unsigned i = 0; i < 120; i++)
+                model_step(&m, i);
+        model_cut(&m);
+        for (unsigned b = 0; b < 2; b++) {
+                model_stream_fill(&streams[b], &m, b);
+                sources[b] = (struct gb_fact_source){_i == SOURCE_FAILS ? bad_next : model_stream_next,
+                                                     &streams[b], b, "brick"};
+        }
+        r = gb_reduce_new(sources, 2, 2, &m.volume_id, &ops, &err);
+        ck_assert_ptr_nonnull(r);
+        ck_assert_int_eq(gb_reduce_run(r, "/tmp", NULL, &err), -1);
+        ck_assert_int_eq(err.code, codes[_i]);
+        if (_i <= LOOK_FAILS)
+                ck_assert(a.asked);
+        gb_reduce_free(r);
+        model_stream_fini(&streams[0]);
+        model_stream_fini(&streams[1]);
+        model_fini(&m);
+}
+END_TEST
+
+/* Facts that no brick would tell: directories in rings, any claims of any object. */
+static void put_nonsense(struct model_stream *s, struct random *rnd, const gb_gfid *gfids, unsigned n)
+{
+        static const char *const names[] = {"a", "b", "c"};
+        struct gb_fact f = {0};
+
+        for (unsigned section = GB_SECTION_DIRS; section <= GB_SECTION_SHARDS; section++) {
+                EXPECT(gb_facts_put_section(&s->bytes, section) == 0);
+                for (unsigned i = 0; i < n; i++) {
+                        struct gb_slot slot = {gfids[random_below(rnd, n)], names[random_below(rnd, 3)], 1};
+
+                        if (random_below(rnd, 2))
+                                EXPECT(gb_facts_put_dir(&s->bytes, &gfids[i], &slot) == 0);
+                        if (random_below(rnd, 2))
+                                continue;
+                        gb_fact_reset(&f);
+                        f.gfid = gfids[i];
+                        f.flags = (uint32_t)random_below(rnd, 32);
+                        f.flags = section == GB_SECTION_DIRS     ? f.flags | GB_FACT_DIR
+                                  : section == GB_SECTION_SHARDS ? GB_FACT_DATA
+                                                                 : f.flags & ~(uint32_t)GB_FACT_DIR;
+                        f.look = (enum gb_look)random_below(rnd, 4);
+                        f.type = f.look >= GB_LOOK_PRESENT ? (section == GB_SECTION_DIRS ? 'd' : 'f') : 0;
+                        for (size_t k = random_below(rnd, 4); section != GB_SECTION_SHARDS && k; k--) {
+                                struct gb_claim c = {(enum gb_claim_kind)(1 + random_below(rnd, 5)),
+                                                     {gfids[random_below(rnd, n)], names[k - 1], 1}};
+
+                                EXPECT(gb_vec_push(&f.claims, c) == 0);
+                        }
+                        for (size_t k = f.look >= GB_LOOK_PRESENT ? random_below(rnd, 3) : 0; k; k--) {
+                                struct gb_slot name = {gfids[random_below(rnd, n)], names[k - 1], 1};
+
+                                EXPECT(gb_vec_push(&f.names, name) == 0);
+                        }
+                        EXPECT(gb_facts_put_fact(&s->bytes, &f) == 0);
+                }
+        }
+        gb_fact_fini(&f);
+}
+
+static int nonsense_look(void *arg, struct gb_reduce *r, unsigned set, const gb_gfid *gfids, unsigned n,
+                         struct gb_error *err)
+{
+        struct random *rnd = arg;
+
+        (void)set;
+        for (unsigned i = 0; i < n; i++) {
+                struct gb_fact f = {.gfid = gfids[i], .look = GB_LOOK_ABSENT};
+                struct gb_slot slot = {gfids[random_below(rnd, n)], "x", 1};
+
+                if (random_below(rnd, 3) == 0 && gb_reduce_dir(r, &gfids[i], &slot, err) < 0)
+                        return -1;
+                if (gb_reduce_found(r, &f, err) < 0)
+                        return -1;
+        }
+        return 0;
+}
+
+static int nonsense_walk(void *arg, struct gb_reduce *r, unsigned set, struct gb_error *err)
+{
+        (void)arg, (void)r, (void)set, (void)err;
+        return 0;
+}
+
+static int nonsense_emit(void *arg, const struct gb_op *op, struct gb_error *err)
+{
+        (void)arg, (void)err;
+        EXPECT(gb_path_valid(op->path, op->len));
+        EXPECT(op->kind != GB_OP_RENAME || gb_path_valid(op->old, op->old_len));
+        return 0;
+}
+
+static int by_gfid(const void *a, const void *b)
+{
+        return gb_gfid_cmp(a, b);
+}
+
+START_TEST(nonsense_ends)
+{
+        double end = now() + from_env("GB_SECONDS", SECONDS) / 2;
+        struct random rnd = {(uint64_t)from_env("GB_SEED", 1)};
+        unsigned failed = 0, passed = 0;
+
+        do {
+                const struct gb_reduce_ops ops = {
+                        .arg = &rnd, .look = nonsense_look, .walk = nonsense_walk, .emit = nonsense_emit};
+                struct model_stream streams[2] = {{.bytes = {.max = 1024 * 1024}},
+                                                  {.bytes = {.max = 1024 * 1024}}};
+                struct gb_fact_source sources[2];
+                gb_gfid gfids[8] = {GB_GFID_ROOT}, sorted[8];
+                struct gb_error err = {0};
+                struct gb_reduce *r;
+
+                for (unsigned i = 1; i < 8; i++)
+                        gfids[i] = random_gfid(&rnd);
+                memcpy(sorted, gfids, sizeof(sorted));
+                qsort(sorted, 8, sizeof(sorted[0]), by_gfid);
+                for (unsigned b = 0; b < 2; b++) {
+                        put_nonsense(&streams[b], &rnd, sorted, 1 + (unsigned)random_below(&rnd, 8));
+                        gb_facts_reader_init(&streams[b].reader);
+                        gb_facts_feed(&streams[b].reader, streams[b].bytes.data, streams[b].bytes.len);
+                        sources[b] = (struct gb_fact_source){model_stream_next, &streams[b], b, "brick"};
+                }
+                r = gb_reduce_new(sources, 2, 2, &GB_GFID_TRASH, &ops, &err);
+                EXPECT(r != NULL);
+                if (gb_reduce_run(r, "/tmp", NULL, &err) < 0) {
+                        EXPECT(err.code == GB_ERR_GAP || err.code == GB_ERR_AGAIN);
+                        failed++;
+                } else {
+                        passed++;
+                }
+                gb_reduce_free(r);
+                model_stream_fini(&streams[0]);
+                model_stream_fini(&streams[1]);
+        } while (now() < end);
+        ck_assert_uint_gt(failed, 0);
+        ck_assert_uint_gt(passed, 0);
 }
 END_TEST
 
@@ -636,7 +920,10 @@ static Suite *suite(void)
         tcase_add_test(tc, writes_in_shards);
         tcase_add_test(tc, names_that_no_xattr_tells_come_from_a_walk);
         tcase_add_test(tc, time_goes_on_between_the_cut_and_the_look);
+        tcase_add_test(tc, paths_below_renamed_directories);
         tcase_add_test(tc, all_of_it_together);
+        tcase_add_loop_test(tc, a_broken_answer_is_an_error, 0, MISCHIEFS);
+        tcase_add_test(tc, nonsense_ends);
         suite_add_tcase(s, tc);
         return s;
 }
