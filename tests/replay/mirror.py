@@ -13,12 +13,14 @@ have is noise (allowed, measured); a DELETE of a directory that still holds some
 forgot to say so, and is a fault.
 """
 
+import collections
 import os
 import stat
 
 import lists
 
 COPY = 1 << 20
+ACLS = ("system.posix_acl_access", "system.posix_acl_default")
 
 
 class Fault(Exception):
@@ -30,9 +32,28 @@ def gfid_ino(gfid):
     return int(gfid.replace("-", "")[16:], 16)
 
 
+# Longest path given to the kernel as it is.
+PLAIN = 3900
+_doors = collections.deque()
+
+
+def reach(top, path):
+    """top/path as a system call takes it.  A long one leads through a descriptor of a directory on the way,
+    and is good until some dozens more were asked for."""
+    whole = os.path.join(top, path) if path else top
+    if len(whole) <= PLAIN:
+        return whole
+    cut = whole.rindex(b"/", 0, PLAIN)
+    door = os.open(whole[:cut], os.O_PATH | os.O_DIRECTORY)
+    _doors.append(door)
+    if len(_doors) > 64:
+        os.close(_doors.popleft())
+    return reach(b"/proc/self/fd/%d" % door, whole[cut + 1:])
+
+
 def user_xattrs(path):
     return {n: os.getxattr(path, n, follow_symlinks=False) for n in os.listxattr(path, follow_symlinks=False)
-            if n.startswith("user.")}
+            if n.startswith("user.") or n in ACLS}
 
 
 def same_bytes(a, b):
@@ -50,7 +71,7 @@ def tree(top):
     todo = [b""]
     while todo:
         at = todo.pop()
-        with os.scandir(os.path.join(top, at) if at else top) as entries:
+        with os.scandir(reach(top, at)) as entries:
             for e in entries:
                 path = os.path.join(at, e.name) if at else e.name
                 yield path
@@ -66,7 +87,7 @@ def differences(a, b, mtimes=True, content=True):
     out += [f"only in the mirror: {lists.escape(p)}" for p in sorted(in_b - in_a, key=lists.key)]
     groups = {}, {}
     for path in sorted(in_a & in_b, key=lists.key):
-        pa, pb = os.path.join(a, path), os.path.join(b, path)
+        pa, pb = reach(a, path), reach(b, path)
         sa, sb = os.lstat(pa), os.lstat(pb)
         what = one_difference(pa, sa, pb, sb, mtimes, content)
         if what:
@@ -96,7 +117,7 @@ def one_difference(pa, sa, pb, sb, mtimes=True, content=True):
         if mtimes and sa.st_mtime_ns != sb.st_mtime_ns:
             return f"mtime differs ({sa.st_mtime_ns}, mirror {sb.st_mtime_ns})"
     if not stat.S_ISLNK(sa.st_mode) and user_xattrs(pa) != user_xattrs(pb):
-        return "user xattrs differ"
+        return "user xattrs or ACLs differ"
     return None
 
 
@@ -115,10 +136,10 @@ class Mirror:
         self.stats[what] = self.stats.get(what, 0) + n
 
     def at(self, path):
-        return os.path.join(self.top, path)
+        return reach(self.top, path)
 
     def apply(self, entries):
-        self.stats = {"entries": len(entries)}
+        self.stats, self.made = {"entries": len(entries)}, set()
         os.makedirs(self.aside)
         moved = self.take(entries)
         self.put(entries, moved)
@@ -142,19 +163,26 @@ class Mirror:
                 moved[i] = os.path.join(self.aside, b"%d" % i)
                 os.rename(at, moved[i])
             else:
-                self.drop(at)
+                self.drop(at, path)
         return moved
 
     # 2. their new names
     def put(self, entries, moved):
         for i in sorted(moved, key=lambda i: lists.depth(entries[i].path)):
-            at = self.at(entries[i].path)
             try:
-                os.makedirs(os.path.dirname(at), exist_ok=True)
+                self.make_way(os.path.dirname(entries[i].path))
             except OSError:
                 raise Fault(f"{entries[i]!r}: what stands in the way was not said to be gone")
-            self.drop(at)
+            at = self.at(entries[i].path)
+            self.drop(at, entries[i].path)
             os.rename(moved[i], at)
+
+    def make_way(self, folder):
+        """Directories that moved ones go into are new, and copied later: the list must say so."""
+        if folder and not os.path.isdir(self.at(folder)):
+            self.make_way(os.path.dirname(folder))
+            os.mkdir(self.at(folder))
+            self.made.add(folder)
 
     # 3. content
     def copy(self, entries, moved):
@@ -171,17 +199,21 @@ class Mirror:
                 self.copy_below(e.path)
             elif e.op == "RENAME":
                 self.judge(e)
+            self.made.discard(e.path)
+        if self.made:
+            raise Fault(f"never said to be new: {lists.escape(sorted(self.made, key=lists.key)[0])}")
 
     def copy_below(self, path):
-        src = os.path.join(self.volume, path)
+        src = reach(self.volume, path)
         if os.path.isdir(src) and not os.path.islink(src):
-            for below in tree(src):
+            for below in sorted(tree(src), key=lists.key):
                 self.copy_one(lists.Entry("NEW", os.path.join(path, below)))
+                self.made.discard(os.path.join(path, below))
 
     def judge(self, e):
         """What the list says of an object of the new tree must be so; the volume is at rest."""
         try:
-            st = os.lstat(os.path.join(self.volume, e.path))
+            st = os.lstat(reach(self.volume, e.path))
         except FileNotFoundError:
             self.count("listed, gone by now")
             return None
@@ -197,7 +229,7 @@ class Mirror:
         st = self.judge(e)
         if st is None:
             return
-        src, at = os.path.join(self.volume, e.path), self.at(e.path)
+        src, at = reach(self.volume, e.path), self.at(e.path)
         old = os.lstat(at) if os.path.lexists(at) else None
         if not os.path.isdir(os.path.dirname(at)):
             raise Fault(f"{e!r}: the mirror has no directory to put it into")
@@ -205,7 +237,7 @@ class Mirror:
             self.count("listed, but the mirror had it already")
         if stat.S_ISDIR(st.st_mode):
             if old is None or not stat.S_ISDIR(old.st_mode):
-                self.drop(at)
+                self.drop(at, e.path)
                 os.mkdir(at)
         elif not self.copy_file(e, src, st, at, old):
             return
@@ -219,7 +251,7 @@ class Mirror:
         if known is not None and (old is None or old.st_ino != known):
             name = self.name_of(known)
             if name is not None:
-                self.drop(at)
+                self.drop(at, e.path)
                 os.link(self.at(name), at, follow_symlinks=False)
                 self.names.setdefault(known, []).append(e.path)
                 if e.op == "MODIFY":
@@ -229,7 +261,7 @@ class Mirror:
             self.count("MODIFY not in the mirror")
         same = old is not None and old.st_ino == known and stat.S_IFMT(old.st_mode) == stat.S_IFMT(st.st_mode)
         if not same:
-            self.drop(at)
+            self.drop(at, e.path)
         if stat.S_ISREG(st.st_mode):
             self.bytes(src, at, same)
         elif not same and stat.S_ISLNK(st.st_mode):
@@ -266,6 +298,7 @@ class Mirror:
         os.chown(at, st.st_uid, st.st_gid, follow_symlinks=False)
         if stat.S_ISLNK(st.st_mode):
             return
+        os.chmod(at, stat.S_IMODE(st.st_mode))  # before the ACLs, whose mask it would change
         want, have = user_xattrs(src), user_xattrs(at)
         for n in have:
             if n not in want:
@@ -273,10 +306,9 @@ class Mirror:
         for n, v in want.items():
             if have.get(n) != v:
                 os.setxattr(at, n, v)
-        os.chmod(at, stat.S_IMODE(st.st_mode))
         os.utime(at, ns=(st.st_atime_ns, st.st_mtime_ns))
 
-    def drop(self, at):
+    def drop(self, at, path):
         """Make room.  Whatever a directory still holds was gone or moved on the volume, unsaid."""
         if not os.path.lexists(at):
             return
@@ -285,6 +317,6 @@ class Mirror:
             return
         left = sorted(tree(at))
         if left:
-            raise Fault(f"{lists.escape(os.path.relpath(at, self.top))} is another object now, but nothing was said "
+            raise Fault(f"{lists.escape(path)} is another object now, but nothing was said "
                         "of what was below: " + " ".join(lists.escape(p) for p in left[:3]))
         os.rmdir(at)

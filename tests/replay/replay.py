@@ -2,9 +2,10 @@
 """replay - does the mirror become the volume?
 
 For each seed: a random user works on the mount, gbackup-cli lists what changed, a mirror does what the list
-says and nothing else (mirror.py), and must then be the volume's tree; as many rounds as asked.  A failure
-prints its seed; its lists, the log of operations and the differences stay in --keep.  The same seed with the
-same options does the same work again; only where a rollover falls differs.
+says and nothing else (mirror.py), and must then be the volume's tree; as many rounds as asked.  With --events
+the volume itself lives, too (events.py): bricks go and come back, are added, are drained.  A failure prints
+its seed; its lists, the log of operations and the differences stay in --keep.  The same seed with the same
+options does the same work again; only where a rollover falls differs.
 """
 
 import argparse
@@ -16,6 +17,7 @@ import sys
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import events  # noqa: E402
 import lists  # noqa: E402
 import mirror  # noqa: E402
 import workload  # noqa: E402
@@ -36,6 +38,11 @@ def options():
     p.add_argument("--name", default="replay", help="begins each line of the report")
     p.add_argument("--max-size", type=int, default=65536, help="no write begins beyond")
     p.add_argument("--no-mtime", action="store_true", help="do not compare times of files")
+    p.add_argument("--crowd", type=int, default=0, help="names in the one big directory")
+    p.add_argument("--type", default="2x2", help="of the volume, as in node.sh")
+    p.add_argument("--events", default="", help="names out of events.py, `random` for one a seed, `all`")
+    p.add_argument("--event-command", default="", help="does them: COMMAND VERB VOLUME [ARG]...")
+    p.add_argument("--options", default="", help="of the volume, for when it is made anew")
     return p.parse_args()
 
 
@@ -50,8 +57,17 @@ class Seed:
         self.folder = os.path.join(o.work, f"seed-{seed}")
         self.mount = os.fsencode(o.mount)
         self.noise, self.listed, self.seconds, self.runs = {}, 0, 0.0, 0
+        self.refused, self.fulls, self.happened, self.again = [], 0, [], 0
 
-    def cli(self, *args):
+    def event(self, verb, *args):
+        self.log.write(f"=== {verb} {' '.join(args)}\n")
+        r = subprocess.run([self.o.event_command, verb, self.o.volume, *args], stdin=subprocess.DEVNULL,
+                           capture_output=True, timeout=300)
+        if r.returncode:
+            raise Failed(f"event {verb} {' '.join(args)}: {(r.stdout + r.stderr).decode(errors='replace').strip()[-300:]}")
+
+    def cli(self, *args, may=()):
+        """Status 0, or one out of `may`."""
         start = time.monotonic()
         try:
             r = subprocess.run([self.o.cli, *args], stdin=subprocess.DEVNULL, capture_output=True, timeout=120)
@@ -59,53 +75,120 @@ class Seed:
             raise Failed(f"gbackup-cli {' '.join(args)}: no end after 120 s")
         self.seconds += time.monotonic() - start
         self.runs += 1
-        said = r.stderr.decode(errors="replace").strip()
+        self.said = said = r.stderr.decode(errors="replace").strip()
         self.log.write(f"gbackup-cli {' '.join(args)}: status {r.returncode} {said}\n")
-        if r.returncode:
+        if r.returncode and r.returncode not in may:
             raise Failed(f"gbackup-cli {' '.join(args)}: exit status {r.returncode}: {said[:300]}")
+        return r.returncode
 
-    def round(self, number):
+    def round(self, number, may=None):
+        """`may`: statuses by which the list may be refused, and why.  2 is no choice: it must be refused."""
         file = os.path.join(self.folder, f"round-{number}.jsonl")
+        may = dict(may or {})
+        if self.work.overwrote_dir:  # no record tells which directory that was
+            may.setdefault(3, "a directory was renamed onto one that was emptied")
+        self.work.overwrote_dir = False
+        status = self.list(file, may)
+        if 2 in may and status != 2:
+            raise Failed(f"exit status {status}, want 2: {may[2]}")
+        if status:
+            if os.path.exists(file):
+                raise Failed(f"exit status {status}, and a list is there")
+            self.refused.append(f"round {number}: {status} ({may[status]})")
+            if status == 3:
+                self.cli("unregister", self.session)
+                self.full(f"{number}-full")
+            return
+        self.obey(file, number)
+
+    def list(self, file, may):
+        for _ in range(3):
+            status = self.cli(self.session, "--format=jsonl", f"--out-file={file}", may=(*may, 1))
+            if status != 1:
+                return status
+            if "moved while" not in self.said and "try again" not in self.said:
+                break
+            self.again += 1
+            time.sleep(2)
+        raise Failed(f"exit status 1: {self.said[:600]}")
+
+    def full(self, number):
+        self.fulls += 1
+        self.mirror = mirror.Mirror(os.fsencode(os.path.join(self.folder, f"mirror-{self.fulls}")), self.mount)
+        file = os.path.join(self.folder, f"round-{number}.jsonl")
+        self.cli("register", self.session, self.o.host, self.o.volume)
+        if self.fulls == 1:
+            self.work.run(self.o.ops // 2)
         self.cli(self.session, "--format=jsonl", f"--out-file={file}")
+        self.obey(file, number, "full")
+
+    def obey(self, file, number, kind="incremental"):
         try:
-            _, entries = lists.read(file, "incremental" if number else "full", self.o.volume, self.session)
+            _, entries = lists.read(file, kind, self.o.volume, self.session)
             stats = self.mirror.apply(entries)
         except (lists.BadList, mirror.Fault) as e:
             raise Failed(str(e))
         except OSError as e:
             raise Failed(f"the list cannot be applied: {e}")
         found = mirror.differences(self.mount, self.mirror.top, mtimes=not self.o.no_mtime)
+        if found:  # the mount may have shown attributes of a moment ago; the volume is at rest, the mirror too
+            time.sleep(2)
+            found = mirror.differences(self.mount, self.mirror.top, mtimes=not self.o.no_mtime)
         if found:
             with open(os.path.join(self.folder, f"round-{number}.diff"), "w") as f:
                 f.write("".join(line + "\n" for line in found))
             raise Failed(f"{found[0]} ({len(found)} in all)")
         self.log.write(f"round {number}: {stats}\n")
-        if number:
+        if kind == "incremental":
             self.listed += stats.pop("entries")
             for what, n in stats.items():
                 self.noise[what] = self.noise.get(what, 0) + n
 
     def play(self):
         self.wipe()
-        rng = random.Random(self.seed)
+        self.rng = random.Random(self.seed)
+        self.life = events.Life(self.o.type, self.rng, self.event)
         number = 0
         try:
-            work = workload.Workload(self.mount, rng, self.log, self.o.max_size)
-            work.run(self.o.ops)
-            self.cli("register", self.session, self.o.host, self.o.volume)
-            work.run(self.o.ops // 2)
-            self.round(0)
-            for number in range(1, self.o.rounds + 1):
+            self.work = workload.Workload(self.mount, self.rng, self.log, self.o.max_size, self.o.crowd)
+            self.work.run(self.o.ops)
+            self.full(0)
+            for number, may in enumerate(self.steps(), 1):
                 self.log.write(f"--- round {number}\n")
-                work.run(self.o.ops)
-                self.round(number)
+                self.round(number, may)
             self.cli("unregister", self.session)
         except Failed as e:
             raise Failed(f"round {number}: {e}")
 
+    def steps(self):
+        """Work, and what happens meanwhile; yields when a list is due."""
+        done = 0
+        for name in self.chosen():
+            self.happened.append(name)
+            for may in self.life.steps(name):
+                if may is False:
+                    self.work.run(self.o.ops)
+                    continue
+                if not isinstance(may, dict) or 2 not in may:
+                    self.work.run(self.rng.choice((0, self.o.ops)))
+                yield may
+                done += 1
+                self.work.run(self.rng.choice((0, self.o.ops)))  # and then the next thing happens
+        for _ in range(max(self.o.rounds - done, 1 if done else 0)):
+            self.work.run(self.o.ops)
+            yield None
+
+    def chosen(self):
+        fit = self.life.names()
+        if self.o.events == "random":
+            return [self.rng.choice(fit)]
+        if self.o.events == "all":
+            return fit
+        return [n for n in self.o.events.split(",") if n in fit]
+
     def wipe(self):
         for path in sorted(mirror.tree(self.mount), key=lists.depth, reverse=True):
-            at = os.path.join(self.mount, path)
+            at = mirror.reach(self.mount, path)
             if os.path.isdir(at) and not os.path.islink(at):
                 os.rmdir(at)
             else:
@@ -113,15 +196,18 @@ class Seed:
 
     def run(self):
         os.makedirs(self.folder)
+        why = None
         with open(os.path.join(self.folder, "log"), "w") as self.log:
-            self.mirror = mirror.Mirror(os.fsencode(os.path.join(self.folder, "mirror")), self.mount)
             try:
                 self.play()
             except Failed as e:
-                self.log.write(f"FAILED: {e}\n")
-                return str(e)
-        shutil.rmtree(os.fsencode(self.folder))
-        return None
+                why = str(e)
+                self.log.write(f"FAILED: {why}\n")
+            if self.life.worn or (why and self.happened):
+                self.event("fresh", self.o.type, *self.o.options.split())
+        if why is None:
+            remove(self.folder)
+        return why
 
     def keep(self):
         to = os.path.join(self.o.keep, f"{self.o.name}-seed-{self.seed}".replace("/", "-"))
@@ -130,8 +216,21 @@ class Seed:
         for name in os.listdir(self.folder):
             if os.path.isfile(os.path.join(self.folder, name)):
                 shutil.copy(os.path.join(self.folder, name), to)
-        shutil.rmtree(os.fsencode(self.folder))
+        remove(self.folder)
         return to
+
+    def story(self):
+        out = [f"{self.listed} entries", f"{self.seconds / max(self.runs, 1):.2f} s a command"]
+        out += [f"{k}: {v}" for k, v in sorted(self.noise.items())]
+        out += [f"events: {' '.join(self.happened)}"] if self.happened else []
+        out += [f"to be tried again: {self.again}"] if self.again else []
+        out += [f"refused: {why}" for why in self.refused]
+        return ", ".join(out)
+
+
+def remove(folder):
+    """Also what no path reaches: mirrors hold some longer than a system call takes."""
+    subprocess.run(["rm", "-rf", folder], check=True)
 
 
 def main():
@@ -142,11 +241,10 @@ def main():
         seed = Seed(o, n)
         start = time.monotonic()
         why = seed.run()
+        print(f"# {o.name}: seed {n}: {time.monotonic() - start:.1f} s, {seed.story()}", file=sys.stderr, flush=True)
         if why is None:
-            noise = "".join(f", {k}: {v}" for k, v in sorted(seed.noise.items()))
-            print(f"PASS {o.name}: seed {n}", flush=True)
-            print(f"# {o.name}: seed {n}: {time.monotonic() - start:.1f} s, {seed.listed} entries, "
-                  f"{seed.seconds / max(seed.runs, 1):.2f} s a command{noise}", file=sys.stderr, flush=True)
+            what = f" with {' '.join(seed.happened)}" if seed.happened else ""
+            print(f"PASS {o.name}: seed {n}{what}", flush=True)
         else:
             failed += 1
             print(f"FAIL {o.name}: seed {n}: {why}; kept in {seed.keep()}", flush=True)

@@ -1,14 +1,18 @@
 """workload - a seeded random user of a mounted volume.
 
-Every operation is a method `op_...` of Workload; its weight is beside it in WEIGHTS.  The shapes were
-chosen for what has gone wrong in change lists: names that come back as something else, swaps, trips there
-and back, moves into and out of directories that move or die, changes below renamed directories.
+Every operation is a method `op_...` of Workload; its weight is beside it in WEIGHTS, and each user (seed)
+likes some operations more than others.  The shapes were chosen for what has gone wrong in change lists:
+names that come back as something else, swaps, chains, trips there and back, moves into and out of
+directories that move or die, changes below renamed directories, the habits of editors and of rsync, trees
+deeper than the kernel follows links, paths longer than a system call takes.
 """
 
 import os
 import stat
+import struct
+import uuid
 
-from mirror import tree
+from mirror import reach, tree
 
 HOSTILE = (
     b"new\nline", b"tab\there", b"per%cent", b"%0A", b"%20", b"bad\xff\xfeutf8", b"\xc3", b"\xc3\xa9t\xc3\xa9", b"nel\xc2\x85",
@@ -23,28 +27,46 @@ WEIGHTS = {
     "symlink": 3, "special": 2, "mkdir": 7, "rename_file": 8, "rename_dir": 6, "rename_over": 5, "swap": 3,
     "there_and_back": 3, "delete": 8, "delete_tree": 3, "reborn": 4, "atomic_save": 5, "nested_renames": 4,
     "rescue_from_tree": 3, "rename_then_recreate": 3, "utime": 2, "brief_life": 3, "lchown": 1, "link_then_drop": 3,
+    "removexattr": 2, "acl": 3, "symlink_like_handle": 2, "swap_dirs": 3, "chain": 3, "deep": 2, "long": 1, "crowd": 1,
+    "editor": 5, "rsync": 3, "delete_below_renamed": 3, "dir_over_empty": 3, "write_while_renamed": 2, "late_write": 2,
 }
+
+# POSIX ACLs as the kernel has them in xattrs: a version, then (tag, permissions, id).
+ACL_XATTRS = ("system.posix_acl_access", "system.posix_acl_default")
+USER_OBJ, USER, GROUP_OBJ, GROUP, MASK, OTHER, NO_ID = 1, 2, 4, 8, 16, 32, 0xFFFFFFFF
+
+DEEP = 45            # levels; the kernel follows 40 links
+LONG = (b"l" * 200)  # 19 of these are nearly PATH_MAX, and beyond it below a brick's root
+CALM = 400           # names; above, trees are deleted
+
+
+def acl(*entries):
+    return struct.pack("<I", 2) + b"".join(struct.pack("<HHI", *e) for e in entries)
 
 
 class Workload:
-    def __init__(self, top, rng, log, max_size=65536):
+    def __init__(self, top, rng, log, max_size=65536, crowd=0):
         self.top, self.rng, self.log, self.max_size = top, rng, log, max_size
+        self.crowd = crowd  # how many names the one big directory gets, 0: none
+        self.calm = CALM
+        self.overwrote_dir = False
         self.serial = 0
+        self.weights = {op: w * rng.choice((0.3, 1, 1, 3)) for op, w in WEIGHTS.items()}
         self.look()
 
     def look(self):
         self.kinds = {}
         for path in tree(self.top):
-            mode = os.lstat(self.at(path)).st_mode
+            mode = os.lstat(reach(self.top, path)).st_mode
             self.kinds[path] = "d" if stat.S_ISDIR(mode) else "f" if stat.S_ISREG(mode) else "o"
 
     def run(self, count):
-        names, weights = list(WEIGHTS), list(WEIGHTS.values())
+        names, weights = list(self.weights), list(self.weights.values())
         for _ in range(count):
             op = self.rng.choices(names, weights)[0]
             if len(self.kinds) < 8:
                 op = self.rng.choice(("create", "mkdir"))
-            elif len(self.kinds) > 400:
+            elif len(self.kinds) > self.calm:
                 op = "delete_tree"
             self.log.write(f"{op}\n")
             try:
@@ -56,7 +78,7 @@ class Workload:
     # ---- choosing --------------------------------------------------------------------------------
 
     def at(self, path):
-        return os.path.join(self.top, path)
+        return reach(self.top, path)
 
     def some(self, kinds):
         fit = [p for p in sorted(self.kinds) if self.kinds[p] in kinds]
@@ -93,7 +115,8 @@ class Workload:
     # ---- primitives: each logs itself and keeps self.kinds right ------------------------------------
 
     def do(self, what, *args):
-        self.log.write(f"  {what.__name__} {' '.join(repr(a) if not isinstance(a, bytes) or len(a) < 300 else '...' for a in args)}\n")
+        told = (repr(a) if not isinstance(a, bytes) or len(a) < 300 else "..." for a in args)
+        self.log.write(f"  {what.__name__} {' '.join(told)}\n")
         return what(*args)
 
     def make(self, path, data=None):
@@ -292,3 +315,197 @@ class Workload:
             self.move(path, new)
             path = new
         self.remove(path)
+
+    def op_removexattr(self):
+        with_xattrs = [p for p in sorted(self.kinds) if self.kinds[p] in "fd" and os.listxattr(self.at(p))]
+        if not with_xattrs:
+            return self.op_setxattr()
+        path = self.rng.choice(with_xattrs)
+        for name in os.listxattr(self.at(path)):
+            if name.startswith("user.") or name in ACL_XATTRS:
+                self.do(os.removexattr, self.at(path), name)
+                return None
+        return None
+
+    def op_acl(self):
+        path = self.some("fd")
+        name = ACL_XATTRS[1] if self.kinds[path] == "d" and self.rng.random() < 0.5 else ACL_XATTRS[0]
+        modes = [self.rng.randrange(8) for _ in range(5)]
+        self.do(os.setxattr, self.at(path), name, acl(
+            (USER_OBJ, modes[0] | 6, NO_ID), (USER, modes[1], 1000 + self.rng.randrange(3)), (GROUP_OBJ, modes[2], NO_ID),
+            (GROUP, modes[3], 2000), (MASK, 7, NO_ID), (OTHER, modes[4], NO_ID)))
+
+    def op_symlink_like_handle(self):
+        """A target as in GlusterFS's own handles of directories, of a gfid that may even exist."""
+        g = str(uuid.UUID(bytes=self.rng.randbytes(16)))
+        if self.rng.random() < 0.5:
+            raw = os.getxattr(self.at(self.folder()), "glusterfs.gfid.string")
+            g = raw.decode().rstrip("\0")
+        path = self.fresh()
+        self.do(os.symlink, f"../../{g[:2]}/{g[2:4]}/{g}/".encode() + os.path.basename(path), self.at(path))
+        self.kinds[path] = "o"
+
+    def op_swap_dirs(self):
+        parent = self.folder()
+        a, b, t = self.fresh(parent), None, None
+        self.mkdir(a)
+        self.make(self.fresh(a))
+        near = [p for p in sorted(self.kinds) if self.kinds[p] == "d" and p != a and not (a + b"/").startswith(p + b"/")]
+        b = self.rng.choice(near) if near else None
+        if b is None:
+            return
+        t = self.fresh(parent)
+        for old, new in ((a, t), (b, a), (t, b)):
+            self.move(old, new)
+        self.make(self.fresh(b))
+
+    def op_chain(self):
+        """As logs are rotated."""
+        folder, links = self.folder(), self.rng.randrange(2, 5)
+        names = [os.path.join(folder, b"log") + (b".%d" % i if i else b"") for i in range(links + 1)]
+        if any(self.kinds.get(n, "f") != "f" for n in names):
+            return
+        for old, new in zip(names[-2::-1], names[:0:-1]):
+            if old in self.kinds:
+                self.move(old, new)
+        self.make(names[0])
+
+    def op_deep(self):
+        deepest = max(self.kinds, key=lambda p: (p.count(b"/"), p))
+        if deepest.count(b"/") < DEEP:
+            deepest = self.fresh(b"")
+            for _ in range(DEEP):
+                self.mkdir(deepest)
+                deepest += b"/d"
+            self.make(deepest)
+        elif self.kinds[deepest] == "f" and self.rng.random() < 0.4:
+            self.pour(deepest, os.O_APPEND)
+        else:
+            self.move(deepest, self.fresh(os.path.dirname(deepest) if self.rng.random() < 0.5 else b""))
+
+    def op_long(self):
+        """Files at the end of the longest path there can be; sometimes its top is renamed."""
+        top = b"long"
+        end = os.path.join(top, *[LONG] * 19)
+        if end not in self.kinds:
+            path = b""
+            for part in end.split(b"/"):
+                path = os.path.join(path, part)
+                if path not in self.kinds:
+                    self.mkdir(path)
+        pick = self.rng.random()
+        if pick < 0.2:
+            self.move(top, b"knot")
+            self.make(os.path.join(b"knot", *[LONG] * 19, b"n%d" % self.rng.randrange(99)))
+            self.move(b"knot", top)
+        elif pick < 0.4:
+            self.remove(end)
+        else:
+            name = os.path.join(end, b"%c" % self.rng.choice(b"abc"))
+            if name in self.kinds:
+                self.move(name, name + b"2")
+            else:
+                self.make(name)
+
+    def op_crowd(self):
+        if not self.crowd:
+            return self.op_create()
+        big, self.crowd, self.calm = self.fresh(b""), 0, CALM + self.crowd
+        self.log.write(f"  crowd {big!r}\n")
+        self.mkdir(big)
+        for i in range(self.calm - CALM):
+            path = os.path.join(big, b"%05d" % i)
+            os.close(os.open(self.at(path), os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644))
+            self.kinds[path] = "f"
+        return None
+
+    def op_editor(self):
+        path, habit = self.some("f"), self.rng.randrange(3)
+        backup = path + b"~"
+        if len(os.path.basename(backup)) > 255 or self.kinds.get(backup, "f") != "f":
+            return
+        if habit == 0:  # vi: the old file becomes the backup, which goes
+            self.move(path, backup)
+            self.make(path)
+            if self.rng.random() < 0.5:
+                self.remove(backup)
+        elif habit == 1:  # the backup is a second name of the old file
+            if backup in self.kinds:
+                self.remove(backup)
+            self.do(os.link, self.at(path), self.at(backup))
+            self.kinds[backup] = "f"
+            tmp = self.fresh(os.path.dirname(path))
+            self.make(tmp)
+            self.do(os.chmod, self.at(tmp), 0o640)
+            self.move(tmp, path)
+        else:  # the backup is a copy, the file is written again in place
+            if backup not in self.kinds:
+                self.make(backup)
+            self.pour(path, os.O_TRUNC)
+
+    def op_rsync(self):
+        folder = self.folder()
+        old = [p for p in sorted(self.kinds) if self.kinds[p] == "f" and os.path.dirname(p) == folder]
+        target = self.rng.choice(old) if old and self.rng.random() < 0.6 else self.fresh(folder)
+        tmp = os.path.join(folder, b"." + os.path.basename(target)[:200] + b".%06x" % self.rng.randrange(1 << 24))
+        if tmp in self.kinds:
+            return
+        self.make(tmp)
+        self.do(os.chown, self.at(tmp), 1000, 1000)
+        self.do(os.chmod, self.at(tmp), 0o664)
+        t = self.rng.randrange(10 ** 9)
+        os.utime(self.at(tmp), (t, t))
+        self.move(tmp, target)
+        for p in old[:1]:
+            if p != target and self.rng.random() < 0.5:
+                self.remove(p)  # --delete
+        if folder:
+            os.utime(self.at(folder), (t, t))
+
+    def op_delete_below_renamed(self):
+        old = self.some("d")
+        new = self.fresh()
+        if (new + b"/").startswith(old + b"/"):
+            return
+        self.move(old, new)
+        below = [p for p in sorted(self.kinds) if p.startswith(new + b"/")]
+        for p in self.rng.sample(below, min(len(below), 3)):
+            if p in self.kinds:
+                self.remove(p)
+        if self.rng.random() < 0.4:
+            self.move(new, self.fresh(b""))
+
+    def op_dir_over_empty(self):
+        old = self.some("d")
+        empty = [p for p in sorted(self.kinds) if self.kinds[p] == "d" and p != old and not
+                 (p + b"/").startswith(old + b"/") and not any(q.startswith(p + b"/") for q in self.kinds)]
+        if empty and self.rng.random() < 0.5:
+            new = self.rng.choice(empty)  # maybe there since long
+        else:
+            new = self.fresh()
+            if (new + b"/").startswith(old + b"/"):
+                return
+            self.mkdir(new)
+        self.move(old, new)
+        self.overwrote_dir = True
+
+    def op_write_while_renamed(self):
+        path = self.some("f")
+        new = self.fresh()
+        fd = self.do(os.open, self.at(path), os.O_WRONLY | os.O_APPEND)
+        try:
+            os.write(fd, b"before")
+            self.move(path, new)
+            os.write(fd, b"after")
+        finally:
+            os.close(fd)
+
+    def op_late_write(self):
+        """Into a file that has no name any more, or only another one."""
+        path = self.some("f")
+        fd = self.do(os.open, self.at(path), os.O_WRONLY | os.O_APPEND)
+        try:
+            self.remove(path)
+            os.write(fd, b"nobody reads this, unless it has another name")
+        finally:
+            os.close(fd)

@@ -1,0 +1,210 @@
+"""events - what befalls a volume while it is backed up.
+
+Each event is a function of a Life; it yields after every step, and what follows a step is some work and a
+list, which must be right.  A step may say that the list may be refused: `yield {3: why}` allows exit status
+3 (a full list is needed), `yield {2: why}` demands 2 (a brick that holds the only copy is away).
+"""
+
+# Bricks of a type, bricks of a set, and how many of a set may be away.
+SHAPES = {
+    "dist1": (1, 1, 0), "dist3": (3, 1, 0), "rep2": (2, 2, 1), "rep3": (3, 3, 1), "2x2": (4, 2, 1), "arb": (6, 3, 1),
+    "disp": (3, 3, 1), "2xdisp": (6, 3, 1), "shard": (2, 1, 0),
+}
+
+
+class Life:
+    def __init__(self, kind, rng, do):
+        self.kind, self.rng, self.do = kind, rng, do
+        self.n_bricks, self.set_size, self.spare = SHAPES[kind]
+        self.worn = False  # the volume is not any more what it was made as
+
+    def brick(self):
+        return str(self.rng.randrange(self.n_bricks))
+
+    def fits(self, name):
+        need = NEEDS.get(name)
+        return not need or (need == "sets" and self.set_size != self.n_bricks) or (need == "spare" and self.spare > 0) or (
+            need == "no spare" and self.spare == 0)
+
+    def names(self):
+        return [n for n in EVENTS if self.fits(n)]
+
+    def steps(self, name):
+        return EVENTS[name](self)
+
+
+def brick_down(life):
+    n = life.brick()
+    life.do("kill", n)
+    yield
+    yield
+    life.do("heals", "off")
+    life.do("restart", n)
+    yield
+    life.do("heals", "on")
+    yield
+    life.do("healed")
+    yield
+
+
+def brick_blink(life):
+    """Down and back between two lists."""
+    n = life.brick()
+    yield
+    life.do("kill", n)
+    yield False
+    life.do("restart", n)
+    yield
+    life.do("healed")
+    yield
+
+
+def bricks_in_turn(life):
+    """The siblings cover for one another; first within one window, then over several."""
+    first = life.rng.randrange(life.n_bricks // life.set_size) * life.set_size
+    for listed in (False, True):
+        for n in range(first, first + 2):
+            life.do("kill", str(n))
+            yield listed
+            life.do("restart", str(n))
+            life.do("healed")
+            yield listed
+    yield
+
+
+def unhealed_then_sibling(life):
+    """A list is made while B is down; B is back, and misses it all; then A, which does not, is listed alone."""
+    first = life.rng.randrange(life.n_bricks // life.set_size) * life.set_size
+    a, b = life.rng.sample(range(first, first + life.set_size), 2)
+    life.do("kill", str(b))
+    yield
+    life.do("heals", "off")
+    life.do("restart", str(b))
+    yield False
+    life.do("heals", "on")
+    life.do("healed")
+    life.do("kill", str(a))
+    yield
+    life.do("restart", str(a))
+    yield
+    life.do("healed")
+    yield
+
+
+def brick_gone(life):
+    """No copy elsewhere: the list is refused, and the next one has it all."""
+    n = life.brick()
+    life.do("kill", n)
+    yield {2: "the only copy is away"}
+    life.do("restart", n)
+    yield
+
+
+def stop_start(life):
+    life.do("stopstart")
+    yield
+    life.do("stopstart")
+    life.do("stopstart")
+    yield
+
+
+def rollovers(life):
+    life.do("roll", "2")
+    yield
+    life.do("roll", "3")
+    yield
+
+
+def no_gfid2path(life):
+    life.do("set", "storage.gfid2path", "off")
+    yield
+    yield
+    life.do("set", "storage.gfid2path", "on")
+    yield
+    yield
+
+
+def binary(life):
+    life.do("set", "changelog.encoding", "binary")
+    yield
+    yield
+    life.do("set", "changelog.encoding", "ascii")
+    yield
+
+
+def add_brick(life):
+    life.worn = True
+    new = [str(life.n_bricks + i) for i in range(life.set_size)]
+    life.n_bricks += life.set_size
+    life.do("add", *new)
+    yield {3: "new bricks have no history"}
+    yield
+    life.do("rebalance")
+    yield
+    life.do("balanced")
+    yield
+    yield
+
+
+def remove_brick(life):
+    life.worn = True
+    life.n_bricks -= life.set_size
+    old = [str(life.n_bricks + i) for i in range(life.set_size)]
+    if life.rng.random() < 0.5:  # what they recorded until then is lost with them
+        life.do("drain", *old)
+        yield
+        life.do("drained", *old)
+        yield
+    else:
+        yield False
+        life.do("drain", *old)
+        yield False
+        life.do("drained", *old)
+    life.do("remove", *old)
+    yield {3: "bricks left with records that were not read"}
+    yield
+
+
+def replace_brick(life):
+    life.worn = True
+    n = life.brick()
+    life.do("replace", n, str(life.n_bricks))
+    yield
+    life.do("healed")
+    yield
+    yield
+
+
+def reset_brick(life):
+    n = life.brick()
+    life.do("reset", n)
+    yield
+    life.do("healed")
+    yield
+    yield
+
+
+def quota(life):
+    life.worn = True
+    life.do("quota")
+    yield
+    yield
+
+
+def bitrot(life):
+    life.worn = True
+    life.do("bitrot")
+    yield
+    yield
+
+
+EVENTS = {
+    "brick-down": brick_down, "brick-blink": brick_blink, "bricks-in-turn": bricks_in_turn,
+    "unhealed-then-sibling": unhealed_then_sibling, "brick-gone": brick_gone, "stop-start": stop_start, "rollovers": rollovers,
+    "no-gfid2path": no_gfid2path, "binary": binary, "add-brick": add_brick, "remove-brick": remove_brick,
+    "replace-brick": replace_brick, "reset-brick": reset_brick, "quota": quota, "bitrot": bitrot,
+}
+NEEDS = {
+    "brick-down": "spare", "brick-blink": "spare", "bricks-in-turn": "spare", "unhealed-then-sibling": "spare", "replace-brick": "spare",
+    "reset-brick": "spare", "brick-gone": "no spare", "remove-brick": "sets",
+}
