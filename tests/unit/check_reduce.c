@@ -34,7 +34,6 @@ struct plan {
         bool strict;                     /* every DELETE and old_path must have existed at T0 */
         bool orders;                     /* the order of the sources must not matter */
         bool expand;                     /* below renamed directories all is listed, as for `paths` */
-        bool late;                       /* bricks that are down stay so when a window ends */
         bool skip[STEPS_MAX];
         struct sums *sums;
 };
@@ -451,8 +450,7 @@ static bool run_window(const struct plan *p, struct model *m, unsigned w, unsign
                 fprintf(m->log, "  --- window %u\n", w + 1);
         m->tail = false;
         do_steps(p, m, step, p->steps - tail);
-        if (!p->late || w + 1 == p->windows)
-                model_rest(m, STEPS_MAX + w + 1);
+        model_rest(m, STEPS_MAX + w + 1);
         model_cut(m);
         model_snapshot(&cut, m);
         m->tail = true;
