@@ -14,8 +14,10 @@ forgot to say so, and is a fault.
 """
 
 import collections
+import errno
 import os
 import stat
+import time
 
 import lists
 
@@ -193,7 +195,7 @@ class Mirror:
                 self.names.setdefault(st.st_ino, []).append(path)
         for i, e in enumerate(entries):
             if e.op in ("NEW", "MODIFY"):
-                self.copy_one(e)
+                self.patiently(e)
             elif e.op == "RENAME" and i not in moved:
                 self.copy_one(e)
                 self.copy_below(e.path)
@@ -224,6 +226,16 @@ class Mirror:
         if e.gfid is not None and self.check_gfids and gfid_ino(e.gfid) != st.st_ino:
             raise Fault(f"{e!r}: listed with gfid {e.gfid}, the volume's inode is {st.st_ino:x}")
         return st
+
+    def patiently(self, e):
+        """A mount may say ESTALE for a moment of what is being migrated."""
+        for i in range(3):
+            try:
+                return self.copy_one(e)
+            except OSError as error:
+                if error.errno != errno.ESTALE or i == 2:
+                    raise
+                time.sleep(1)
 
     def copy_one(self, e):
         st = self.judge(e)

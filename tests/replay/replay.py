@@ -145,25 +145,30 @@ class Seed:
                 self.noise[what] = self.noise.get(what, 0) + n
 
     def play(self):
-        self.wipe()
         self.rng = random.Random(self.seed)
         self.life = events.Life(self.o.type, self.rng, self.event)
         number = 0
         try:
-            self.work = workload.Workload(self.mount, self.rng, self.log, self.o.max_size, self.o.crowd)
+            self.wipe()
+            names = self.chosen()
+            if "quota" in names:  # before there are files: see event.sh
+                self.life.worn = True
+                self.event("quota")
+            self.work = workload.Workload(self.mount, self.rng, self.log, self.o.max_size,
+                                          0 if self.seed % 4 else self.o.crowd)
             self.work.run(self.o.ops)
             self.full(0)
-            for number, may in enumerate(self.steps(), 1):
+            for number, may in enumerate(self.steps(names), 1):
                 self.log.write(f"--- round {number}\n")
                 self.round(number, may)
             self.cli("unregister", self.session)
-        except Failed as e:
+        except (Failed, OSError) as e:
             raise Failed(f"round {number}: {e}")
 
-    def steps(self):
+    def steps(self, names):
         """Work, and what happens meanwhile; yields when a list is due."""
         done = 0
-        for name in self.chosen():
+        for name in names:
             self.happened.append(name)
             for may in self.life.steps(name):
                 if may is False:
@@ -187,12 +192,19 @@ class Seed:
         return [n for n in self.o.events.split(",") if n in fit]
 
     def wipe(self):
-        for path in sorted(mirror.tree(self.mount), key=lists.depth, reverse=True):
-            at = mirror.reach(self.mount, path)
-            if os.path.isdir(at) and not os.path.islink(at):
-                os.rmdir(at)
-            else:
-                os.unlink(at)
+        """Several times, should the mount show names of a moment ago."""
+        for _ in range(4):
+            left = sorted(mirror.tree(self.mount), key=lists.depth, reverse=True)
+            if not left:
+                return
+            for path in left:
+                try:
+                    at = mirror.reach(self.mount, path)
+                    (os.rmdir if os.path.isdir(at) and not os.path.islink(at) else os.unlink)(at)
+                except OSError as e:
+                    self.log.write(f"wipe: {e.strerror}\n")
+            time.sleep(0.2)
+        raise Failed("the volume cannot be emptied")
 
     def run(self):
         os.makedirs(self.folder)
