@@ -191,6 +191,24 @@ static int take_slot(struct gb_events *e, const gb_gfid *gfid, enum gb_claim_kin
         return put(e, gfid, kind, bits, slot, err);
 }
 
+/*
+ * Self-heal takes a stale name away by renaming it below the anonymous-inode directory, and brings the
+ * object back from there under its new one.  That happens in its own time, perhaps when the old name belongs
+ * to another object; the siblings that saw the user's rename have told of it.
+ */
+static int take_rename(struct gb_events *e, const struct gb_record *r, unsigned bits, struct gb_error *err)
+{
+        const gb_gfid anonymous = gb_gfid_anonymous_dir(&e->volume_id);
+
+        if (gb_gfid_eq(&r->from.parent, &anonymous) || gb_gfid_eq(&r->to.parent, &anonymous))
+                return 0;
+        if (take_slot(e, &r->gfid, GB_CLAIM_LOSS, bits, &r->from, err) < 0)
+                return -1;
+        if (gb_gfid_eq(&r->to.parent, &GB_GFID_NULL))
+                return put(e, &r->gfid, KIND_STRAY, bits | GB_FACT_STRAY, &r->to, err);
+        return take_slot(e, &r->gfid, GB_CLAIM_ARRIVE, bits, &r->to, err);
+}
+
 /* `bits`: what the event says beyond its operation. */
 static int take_entry(struct gb_events *e, const struct gb_record *r, unsigned bits, struct gb_error *err)
 {
@@ -203,11 +221,7 @@ static int take_entry(struct gb_events *e, const struct gb_record *r, unsigned b
         case GB_FOP_UNLINK:
                 return take_slot(e, &r->gfid, GB_CLAIM_LOSS, bits | GB_FACT_GONE, &r->from, err);
         case GB_FOP_RENAME:
-                if (take_slot(e, &r->gfid, GB_CLAIM_LOSS, bits, &r->from, err) < 0)
-                        return -1;
-                if (gb_gfid_eq(&r->to.parent, &GB_GFID_NULL))
-                        return put(e, &r->gfid, KIND_STRAY, bits | GB_FACT_STRAY, &r->to, err);
-                return take_slot(e, &r->gfid, GB_CLAIM_ARRIVE, bits, &r->to, err);
+                return take_rename(e, r, bits, err);
         case GB_FOP_MKNOD: /* self-heal makes regular files by it */
                 if (S_ISREG(r->mode) || (r->mode & S_IFMT) == 0)
                         return take_slot(e, &r->gfid, GB_CLAIM_HEAL, bits, &r->from, err);

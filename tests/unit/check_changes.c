@@ -295,6 +295,10 @@ static void model_entry(struct model *m, const struct gb_record *r, unsigned rec
         if (r->fop == GB_FOP_UNLINK || r->fop == GB_FOP_RMDIR) {
                 model_event(m, &r->gfid, GB_CLAIM_LOSS, flags | GB_FACT_GONE, &r->from);
         } else if (r->fop == GB_FOP_RENAME) {
+                const gb_gfid heals = gb_gfid_anonymous_dir(&brick->volume_id);
+
+                if (gb_gfid_eq(&r->from.parent, &heals) || gb_gfid_eq(&r->to.parent, &heals))
+                        return;
                 model_event(m, &r->gfid, GB_CLAIM_LOSS, flags, &r->from);
                 model_event(m, &r->gfid, GB_CLAIM_ARRIVE, flags, &r->to);
         } else {
