@@ -37,6 +37,13 @@ struct boundary {
         unsigned n;
 };
 
+/* What the last list leaves for this one. */
+struct carried {
+        bool listed;    /* to be taken as BEFORE */
+        bool dir_moved; /* a renamed directory */
+        bool seen;      /* has facts in this window */
+};
+
 /* First events of one slot behind the cut, of every brick. */
 struct settled {
         struct settled *next;
@@ -60,6 +67,8 @@ struct gb_reduce {
 
         struct gb_skeleton skeleton;
         struct gb_gfidmap boundary;
+        struct gb_gfidmap carried; /* of struct carried */
+        bool all_listed;           /* they were too many: take everything as BEFORE */
         struct gb_gfidmap settled; /* of struct settled_list */
         struct gb_arena keep;      /* directories, boundary, victims, settled: until the end */
         struct gb_groups dirs;
@@ -110,6 +119,7 @@ struct gb_reduce *gb_reduce_new(const struct gb_fact_source *sources, unsigned n
         r->ops = ops;
         gb_skeleton_init(&r->skeleton);
         gb_gfidmap_init(&r->boundary, sizeof(struct boundary));
+        gb_gfidmap_init(&r->carried, sizeof(struct carried));
         gb_gfidmap_init(&r->settled, sizeof(struct settled_list));
         gb_buf_init(&r->record, 64 * 1024 * 1024);
         gb_gfidmap_init(&r->walk_index, sizeof(size_t));
@@ -141,6 +151,7 @@ void gb_reduce_free(struct gb_reduce *r)
         gb_group_fini(&r->more);
         gb_skeleton_fini(&r->skeleton);
         gb_gfidmap_fini(&r->boundary);
+        gb_gfidmap_fini(&r->carried);
         gb_gfidmap_fini(&r->settled);
         gb_sorter_free(r->objects);
         gb_buf_fini(&r->record);
@@ -176,6 +187,21 @@ int gb_reduce_boundary(struct gb_reduce *r, const gb_gfid *gfid, const struct gb
         for (unsigned i = 0; i < n; i++)
                 if (!dup_slot(&r->keep, &slots[i], &b->slots[i]))
                         return no_memory(err);
+        return 0;
+}
+
+int gb_reduce_carried(struct gb_reduce *r, const gb_gfid *gfid, bool dir_moved, struct gb_error *err)
+{
+        struct carried *c = gb_gfidmap_put(&r->carried, gfid, NULL);
+
+        if (!c)
+                return no_memory(err);
+        if (gb_gfid_eq(gfid, &GB_GFID_ROOT))
+                r->all_listed = true;
+        if (dir_moved)
+                c->dir_moved = true;
+        else
+                c->listed = true;
         return 0;
 }
 
@@ -465,6 +491,8 @@ static int emit_rename(struct gb_reduce *r, const struct gb_group *g, const stru
         op.len = GB_PATH_MAX - at;
         if (r->ops->emit(r->ops->arg, &op, err) < 0)
                 return -1;
+        if (dir && r->ops->carry && r->ops->carry(r->ops->arg, &g->gfid, true, err) < 0)
+                return -1;
         return emit_left(r, lost, err);
 }
 
@@ -578,6 +606,25 @@ static int emit_renames(struct gb_reduce *r, struct gb_group *g, bool dir, struc
         return 0;
 }
 
+/* Is the slot below a directory that the last list renamed?  Whoever lacked that directory copied what was
+ * below it a moment later, and that may be a name that came and went. */
+static bool may_be_copied(const struct gb_reduce *r, const struct gb_slot *slot)
+{
+        gb_gfid dir = slot->parent;
+        bool found = false;
+
+        for (unsigned depth = 0; r->carried.n && depth < GB_DEPTH_MAX; depth++) {
+                const struct carried *c = gb_gfidmap_get(&r->carried, &dir);
+
+                if (gb_gfid_eq(&dir, &GB_GFID_ROOT))
+                        return found || (c && c->dir_moved);
+                found = found || (c && c->dir_moved);
+                if (gb_skeleton_up(&r->skeleton, GB_TREE_THEN, &dir) != GB_SPELLED)
+                        return false;
+        }
+        return false;
+}
+
 static int emit_touched(struct gb_reduce *r, const struct gb_group *g, struct gb_touched *t, bool dir,
                         struct gb_error *err)
 {
@@ -591,7 +638,8 @@ static int emit_touched(struct gb_reduce *r, const struct gb_group *g, struct gb
         }
         if (t->held) /* two paths if a directory above was renamed */
                 return emit_left(r, &t->slot, err) < 0 ? -1 : emit_now(r, g, GB_OP_PRESENT, &t->slot, err);
-        if (kind_of(t, GB_CLAIM_ARRIVE)) /* whatever a heal elsewhere makes of it */
+        if (kind_of(t, GB_CLAIM_ARRIVE) ||
+            may_be_copied(r, &t->slot)) /* whatever a heal elsewhere makes of it */
                 return emit_delete(r, g, &t->slot, dir, true, err);
         return 0;
 }
@@ -617,9 +665,13 @@ static int emit_modified(struct gb_reduce *r, struct gb_group *g, struct gb_erro
 
                 if ((t && t->said) || (!(flags & changes) && !again))
                         continue;
-                if (again) /* what it was that changed, the last list told */
+                if (again) { /* what it was that changed, the last list told */
                         g->flags |= GB_FACT_DATA | GB_FACT_META;
-                rc = emit_now(r, g, GB_OP_MODIFY, &g->names.v[i], err);
+                        if (r->ops->carry && !g->touched.n)
+                                rc = r->ops->carry(r->ops->arg, &g->gfid, false, err);
+                }
+                if (rc == 0)
+                        rc = emit_now(r, g, GB_OP_MODIFY, &g->names.v[i], err);
                 g->flags = flags;
         }
         return rc;
@@ -657,7 +709,7 @@ static int conclude(struct gb_reduce *r, struct gb_group *g, struct gb_error *er
                 return -1;
         if (!g->type && g->names.n) /* gone since the cut: no look tells more */
                 g->type = dir ? 'd' : 'f';
-        for (size_t i = 0; !dir && (g->flags & GB_FACT_BEFORE) && i < g->touched.n; i++)
+        for (size_t i = 0; (g->flags & GB_FACT_BEFORE) && i < g->touched.n; i++)
                 if (lost(&g->touched.v[i]) || kind_of(&g->touched.v[i], GB_CLAIM_LINK))
                         g->flags |= GB_FACT_DATA | GB_FACT_META;
         if (may_pair(g, dir) && emit_renames(r, g, dir, err) < 0)
@@ -995,6 +1047,12 @@ static int take_group(struct gb_reduce *r, enum gb_section *section, struct gb_e
                         return no_memory(err);
                 taken++;
         }
+        struct carried *c = gb_gfidmap_get(&r->carried, &g->gfid);
+
+        if (c)
+                c->seen = true;
+        if (r->all_listed || (c && c->listed))
+                g->flags |= GB_FACT_BEFORE;
         return taken ? 0 : gb_error_set(err, GB_ERR_PROTOCOL, "empty group");
 }
 
@@ -1101,11 +1159,43 @@ static int take_all(struct gb_reduce *r, struct gb_error *err)
         return 0;
 }
 
+static bool a_dir_moved(const struct gb_reduce *r)
+{
+        for (size_t i = 0; i < r->dirs.n; i++)
+                for (size_t k = 0; k < r->dirs.v[i]->touched.n; k++)
+                        if (kind_of(&r->dirs.v[i]->touched.v[k], GB_CLAIM_LOSS))
+                                return true;
+        return false;
+}
+
+/* Objects that nothing happened to; a directory above them may have moved. */
+static int take_carried(struct gb_reduce *r, struct gb_error *err)
+{
+        size_t pos = 0;
+        gb_gfid gfid;
+        void *value;
+
+        if (!a_dir_moved(r))
+                return 0;
+        while (gb_gfidmap_next(&r->carried, &pos, &gfid, &value)) {
+                const struct carried *c = value;
+
+                if (!c->listed || c->seen)
+                        continue;
+                gb_group_reset(&r->current);
+                r->current.gfid = gfid;
+                r->current.flags = GB_FACT_BEFORE;
+                if (place_group(r, GB_SECTION_OBJECTS, err) < 0)
+                        return -1;
+        }
+        return 0;
+}
+
 int gb_reduce_run(struct gb_reduce *r, const char *tmpdir, struct gb_reduce_stats *stats,
                   struct gb_error *err)
 {
         r->objects = gb_sorter_new(OBJECTS_MEMORY, tmpdir, object_cmp, NULL, object_prefix, err);
-        if (!r->objects || take_all(r, err) < 0)
+        if (!r->objects || take_all(r, err) < 0 || take_carried(r, err) < 0)
                 return -1;
         if (ask_all(r, &r->dirs, &r->keep, err) < 0 || flush_batch(r, err) < 0 || walk_sets(r, err) < 0)
                 return -1;

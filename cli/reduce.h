@@ -31,7 +31,10 @@
  * and its object is passed on (doubt, boundary) so that the late copies are not told again.
  *
  * What was listed last time may not have been read before it moved: objects with events in the window
- * before (BEFORE) are listed again when they, or a directory above them, were renamed.
+ * before (BEFORE) are listed again when they, or a directory above them, were renamed.  What was listed again
+ * is BEFORE in the next window too (carry).  A consumer that lacks a renamed directory copies what is below
+ * it then: names that came since the cut.  So names below such a directory that come and go within the next
+ * window are DELETEs there, not nothing.
  *
  * Memory: the directory skeleton (about 100 bytes per directory involved), one batch of gfids that need a
  * second look, and what was recorded since the cut.  Objects wait for the settled cut in a store that spills.
@@ -70,6 +73,11 @@ struct gb_reduce_ops {
          * names: the next window is to be told by gb_reduce_boundary().  NULL: not wanted. */
         int (*doubt)(void *arg, const gb_gfid *gfid, const struct gb_slot *names, unsigned n,
                      struct gb_error *err);
+        /* The next window is to be told by gb_reduce_carried(): this object was listed again although nothing
+         * happened to it in this window, so that the next one has no record that says BEFORE; or this
+         * directory was renamed, and whoever lacks it copies what is below it at that time.  NULL: not
+         * wanted. */
+        int (*carry)(void *arg, const gb_gfid *gfid, bool dir_moved, struct gb_error *err);
 };
 
 struct gb_reduce_stats {
@@ -90,6 +98,8 @@ void gb_reduce_free(struct gb_reduce *r);
  * was listed under.  Before gb_reduce_run(). */
 int gb_reduce_boundary(struct gb_reduce *r, const gb_gfid *gfid, const struct gb_slot *slots, unsigned n,
                        struct gb_error *err);
+/* What carry() said when the last list was made; the root stands for everything.  Before gb_reduce_run(). */
+int gb_reduce_carried(struct gb_reduce *r, const gb_gfid *gfid, bool dir_moved, struct gb_error *err);
 
 /* Answers to look(). */
 int gb_reduce_dir(struct gb_reduce *r, const gb_gfid *gfid, const struct gb_slot *slot, struct gb_error *err);

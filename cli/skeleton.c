@@ -123,6 +123,18 @@ enum gb_spelled gb_skeleton_spell(const struct gb_skeleton *s, enum gb_tree tree
         return GB_SPELLED;
 }
 
+enum gb_spelled gb_skeleton_up(const struct gb_skeleton *s, enum gb_tree tree, gb_gfid *dir)
+{
+        const struct skeleton_slot *up = place_of(s, tree, dir);
+
+        if (!up)
+                return GB_UNKNOWN;
+        if (up->place == PLACE_NOWHERE)
+                return tree == GB_TREE_THEN ? GB_UNBORN : GB_UNKNOWN;
+        *dir = up->parent;
+        return GB_SPELLED;
+}
+
 bool gb_skeleton_knows(const struct gb_skeleton *s, const gb_gfid *dir)
 {
         return gb_gfidmap_get(&s->dirs, dir) != NULL;

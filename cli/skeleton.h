@@ -43,5 +43,7 @@ enum gb_spelled {
  * (it is built from its end), GB_PATH_MAX - *at its length. */
 enum gb_spelled gb_skeleton_spell(const struct gb_skeleton *s, enum gb_tree tree, const struct gb_slot *slot,
                                   char out[GB_PATH_MAX], size_t *at, gb_gfid *missing);
+/* Go from *dir to the directory that holds it: GB_SPELLED, GB_UNBORN or GB_UNKNOWN. */
+enum gb_spelled gb_skeleton_up(const struct gb_skeleton *s, enum gb_tree tree, gb_gfid *dir);
 
 #endif

@@ -40,8 +40,11 @@ struct collect {
         struct stream *streams;
         unsigned n_streams;
         struct gb_buf record;
-        struct gb_buf boundary;    /* of the next window */
-        GB_VEC(struct root) roots; /* directories that were renamed: their T1 paths */
+        struct gb_buf boundary; /* of the next window: what is in doubt */
+        struct gb_buf carried;  /* of the next window: what gb_reduce_carried() wants */
+        bool carry_all;         /* there was too much of it: next time everything is */
+        bool relist;            /* last time there was: what lies below renamed directories is listed again */
+        GB_VEC(struct root) roots;  /* directories that were renamed: their T1 paths */
         struct gb_scan_time *times; /* while sweeping */
 };
 
@@ -402,7 +405,8 @@ static int emit(void *arg, const struct gb_op *op, struct gb_error *err)
 {
         struct collect *k = arg;
 
-        if ((k->window->expand || k->window->sweep) && op->kind == GB_OP_RENAME && op->type == 'd') {
+        if ((k->window->expand || k->window->sweep || k->relist) && op->kind == GB_OP_RENAME &&
+            op->type == 'd') {
                 struct root root = {malloc(op->len), op->len};
 
                 if (!root.path || gb_vec_push(&k->roots, root) < 0) {
@@ -479,6 +483,12 @@ static int settle(void *arg, struct gb_reduce *r, struct gb_error *err)
         return rc;
 }
 
+static int too_much_moved(struct gb_error *err)
+{
+        return gb_error_set(err, GB_ERR_AGAIN,
+                            "too many objects were being changed while the list was made; try again");
+}
+
 static int doubt(void *arg, const gb_gfid *gfid, const struct gb_slot *names, unsigned n,
                  struct gb_error *err)
 {
@@ -492,10 +502,32 @@ static int doubt(void *arg, const gb_gfid *gfid, const struct gb_slot *names, un
                 }
         if (gb_fact_encode(&k->boundary, &f) < 0) {
                 gb_fact_fini(&f);
-                return gb_error_set(err, GB_ERR_AGAIN,
-                                    "too many objects were being changed while the list was made; try again");
+                return too_much_moved(err);
         }
         gb_fact_fini(&f);
+        return 0;
+}
+
+static int carry(void *arg, const gb_gfid *gfid, bool dir_moved, struct gb_error *err)
+{
+        struct collect *k = arg;
+        const struct gb_fact f = {.gfid = *gfid, .flags = GB_FACT_BEFORE | (dir_moved ? GB_FACT_DIR : 0)};
+
+        (void)err;
+        if (gb_fact_encode(&k->carried, &f) < 0)
+                k->carry_all = true;
+        return 0;
+}
+
+/* What is carried follows what is in doubt; too much of it is said by the root. */
+static int finish_boundary(struct collect *k, struct gb_error *err)
+{
+        const struct gb_fact all = {.gfid = GB_GFID_ROOT, .flags = GB_FACT_BEFORE | GB_FACT_DIR};
+
+        if (k->carry_all || gb_buf_put(&k->boundary, k->carried.data, k->carried.len) < 0) {
+                if (gb_fact_encode(&k->boundary, &all) < 0)
+                        return too_much_moved(err);
+        }
         return 0;
 }
 
@@ -511,7 +543,10 @@ static int load_boundary(struct collect *k, struct gb_reduce *r, struct gb_error
                 if (!gb_fact_decode(&in, &f))
                         rc = gb_error_set(err, GB_ERR_CORRUPT,
                                           "the session's boundary set is damaged; register it again");
-                else
+                else if (f.flags & GB_FACT_BEFORE) {
+                        k->relist = k->relist || gb_gfid_eq(&f.gfid, &GB_GFID_ROOT);
+                        rc = gb_reduce_carried(r, &f.gfid, f.flags & GB_FACT_DIR, err);
+                } else
                         rc = gb_reduce_boundary(r, &f.gfid, f.names.v, (unsigned)f.names.n, err);
         }
         gb_fact_fini(&f);
@@ -539,6 +574,11 @@ static int expand_some(struct collect *k, const struct gb_slice_of_path *roots, 
                 struct gb_op op = {
                         .kind = GB_OP_NEW, .path = e.path, .len = e.len, .type = e.type, .expanded = true};
 
+                if (!k->window->expand) {
+                        op.kind = GB_OP_MODIFY;
+                        op.flags = GB_FACT_DATA | GB_FACT_META;
+                        op.expanded = false;
+                }
                 if (add_op(k, &op, err) < 0) {
                         rc = -1;
                         break;
@@ -776,8 +816,13 @@ static int list_full_sets(struct collect *k, struct gb_error *err)
 
 static int reduce(struct collect *k, struct gb_error *err)
 {
-        const struct gb_reduce_ops ops = {
-                .arg = k, .look = look, .walk = walk, .emit = emit, .settle = settle, .doubt = doubt};
+        const struct gb_reduce_ops ops = {.arg = k,
+                                          .look = look,
+                                          .walk = walk,
+                                          .emit = emit,
+                                          .settle = settle,
+                                          .doubt = doubt,
+                                          .carry = carry};
         struct gb_fact_source *sources = calloc(k->n_streams + 1, sizeof(*sources));
         struct gb_reduce *r;
         int rc;
@@ -805,6 +850,7 @@ int gb_window_collect(const struct gb_cli *c, struct gb_volume *v, struct gb_win
 
         gb_buf_init(&k.record, 1024 * 1024);
         gb_buf_init(&k.boundary, GB_BOUNDARY_MAX);
+        gb_buf_init(&k.carried, GB_BOUNDARY_MAX / 2);
         k.streams = calloc(v->n_bricks + 1, sizeof(*k.streams));
         if (!k.streams)
                 rc = gb_error_set(err, GB_ERR_MEMORY, "out of memory");
@@ -822,10 +868,14 @@ int gb_window_collect(const struct gb_cli *c, struct gb_volume *v, struct gb_win
                 tell_spared(&k);
         if (rc == 0)
                 rc = list_full_sets(&k, err);
-        if (rc == 0 && w->expand)
+        if (rc == 0 && (w->expand || k.relist))
                 rc = each_root(&k, expand_some, err);
         if (rc == 0 && w->sweep)
                 rc = sweep(&k, err);
+        k.carry_all = k.carry_all || (k.relist && k.roots.n);
+        if (rc == 0)
+                rc = finish_boundary(&k, err);
+        gb_buf_fini(&k.carried);
         gb_buf_fini(&w->boundary);
         w->boundary = k.boundary;
         for (unsigned i = 0; i < k.n_streams; i++)
