@@ -27,6 +27,7 @@ int gb_cmd_commit(const struct gb_cli *c, int argc, char **argv);
 int gb_cmd_abort(const struct gb_cli *c, int argc, char **argv);
 int gb_cmd_sessions(const struct gb_cli *c, int argc, char **argv);
 int gb_cmd_show(const struct gb_cli *c, int argc, char **argv);
+int gb_cmd_verify(const struct gb_cli *c, int argc, char **argv);
 int gb_cmd_status(const struct gb_cli *c, int argc, char **argv);
 int gb_cmd_resolve(const struct gb_cli *c, int argc, char **argv);
 

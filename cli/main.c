@@ -6,6 +6,7 @@
  *   main.c         options, the command table, signals
  *   cmd_list.c     full, inc                      cmd_session.c  register, run, prepare, commit, abort
  *   cmd_show.c     sessions, show, status, resolve
+ *   cmd_verify.c   verify                         verify.c, listread.c
  *   make.c         fills a list from what follows
  *   endpoint.c     HOST to a connected agent      volume.c       topology, health, which brick to ask
  *   feed.c         one agent stream, read ahead   scan.c         full: k-way merge, failover
@@ -44,6 +45,7 @@ static const struct gb_command commands[] = {
         {"show", 1, 1, "SESSION", "where a session stands", gb_cmd_show},
         {"full", 2, 2, "HOST VOLUME", "all paths, without a session", gb_cmd_full},
         {"inc", 4, 4, "HOST VOLUME START END", "changes between two times, without a session", gb_cmd_inc},
+        {"verify", 2, 2, "SESSION LIST", "does a list lack anything that changed?", gb_cmd_verify},
         {"resolve", 3, -1, "HOST VOLUME GFID...", "paths of gfids", gb_cmd_resolve},
         {"status", 2, 2, "HOST VOLUME", "bricks and agents of a volume", gb_cmd_status},
 };
@@ -140,7 +142,7 @@ static int help(void)
              "history\n"
              "                          has a gap in full\n"
              "      --rsh=PROGRAM       reach agents by PROGRAM HOST gbackupd --single\n"
-             "      --json              sessions, show, status: JSON\n"
+             "      --json              sessions, show, status, verify: JSON\n"
              "      --progress=MODE     auto, none, json\n"
              "  -q, --quiet             only errors on stderr\n"
              "  -h, --help              this text\n"

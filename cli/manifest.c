@@ -175,3 +175,82 @@ struct gb_output *gb_manifest_write(const struct gb_list *l, bool complete, stru
         gb_output_discard(out);
         return NULL;
 }
+
+/* ---- reading ---- */
+
+static int take_windows(struct gb_manifest *m)
+{
+        const json_t *bricks = json_object_get(m->root, "bricks"), *b;
+        size_t i;
+
+        if (!json_is_array(bricks) || json_array_size(bricks) > GB_BRICKS_MAX)
+                return -1;
+        m->windows = calloc(json_array_size(bricks) + 1, sizeof(*m->windows));
+        if (!m->windows)
+                return -1;
+        json_array_foreach(bricks, i, b)
+        {
+                struct gb_manifest_window *w = &m->windows[m->n_windows];
+                json_int_t from, to;
+
+                if (json_unpack((json_t *)(uintptr_t)b, "{s:s,s:I,s:I}", "brick", &w->brick, "window_from",
+                                &from, "window_to", &to) < 0)
+                        continue; /* null: it told nothing */
+                if (from < 0 || to < from)
+                        return -1;
+                w->from = from;
+                w->to = to;
+                m->n_windows++;
+        }
+        return 0;
+}
+
+static int take_members(struct gb_manifest *m)
+{
+        const json_t *list;
+        const char *kind, *id, *format;
+        int version, null, complete;
+        json_int_t bytes;
+
+        if (json_unpack(m->root, "{s:i,s:s,s:s,s:b,s:{s:I,s:s,s:s,s:b}}", "gbackup_manifest", &version,
+                        "kind", &kind, "volume_id", &id, "complete", &complete, "list", "bytes", &bytes,
+                        "sha256", &m->sha256, "format", &format, "null", &null) < 0)
+                return -1;
+        list = json_object_get(m->root, "list");
+        m->prefix = json_string_value(json_object_get(list, "prefix"));
+        m->types = json_string_value(json_object_get(list, "types"));
+        m->full = strcmp(kind, "full") == 0;
+        m->null = null;
+        m->complete = complete;
+        m->bytes = (uint64_t)bytes;
+        for (m->format = GB_FORMAT_PATHS; strcmp(gb_format_ops_of(m->format)->name, format) != 0; m->format++)
+                if (m->format == GB_FORMAT_JSONL)
+                        return -1;
+        return version == 1 && gb_gfid_parse(id, strlen(id), &m->volume_id) ? take_windows(m) : -1;
+}
+
+int gb_manifest_read(const char *list, struct gb_manifest *m, struct gb_error *err)
+{
+        GB_CLEANUP_FREE
+        char *name = gb_manifest_name(list);
+        json_error_t why;
+
+        memset(m, 0, sizeof(*m));
+        if (!name)
+                return no_memory(err);
+        m->root = json_load_file(name, JSON_REJECT_DUPLICATES, &why);
+        if (!m->root)
+                return gb_error_set(err, GB_ERR_SYSTEM, "%s: %s", name, why.text);
+        if (take_members(m) < 0) {
+                gb_manifest_fini(m);
+                return gb_error_set(err, GB_ERR_CORRUPT, "%s: not a manifest of this version", name);
+        }
+        return 0;
+}
+
+void gb_manifest_fini(struct gb_manifest *m)
+{
+        json_decref(m->root);
+        free(m->windows);
+        memset(m, 0, sizeof(*m));
+}

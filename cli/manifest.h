@@ -7,12 +7,38 @@
 #ifndef GB_MANIFEST_H
 #define GB_MANIFEST_H
 
+#include <jansson.h>
+
 #include "list.h"
 
 /* "FILE.manifest", malloc'd; NULL: out of memory. */
 char *gb_manifest_name(const char *out_file);
 /* Write the manifest of a list whose file is finished; not yet in place.  NULL: error. */
 struct gb_output *gb_manifest_write(const struct gb_list *l, bool complete, struct gb_error *err);
+
+/* The window of a brick, by the clock of its node. */
+struct gb_manifest_window {
+        const char *brick; /* as gb_manifest_text() has it */
+        int64_t from, to;
+};
+
+/* What is needed to judge a list.  Strings belong to `root`. */
+struct gb_manifest {
+        json_t *root;
+        const char *prefix;  /* NULL: none */
+        const char *types;   /* NULL: all */
+        const char *sha256;
+        uint64_t bytes;
+        bool full, null, complete;
+        enum gb_format format;
+        gb_gfid volume_id;
+        struct gb_manifest_window *windows; /* of the bricks that told something */
+        unsigned n_windows;
+};
+
+/* Of `list`, from LIST.manifest. */
+int gb_manifest_read(const char *list, struct gb_manifest *m, struct gb_error *err);
+void gb_manifest_fini(struct gb_manifest *m);
 
 /* A name in UTF-8: itself, or if it is none its bytes outside printable ASCII as \xNN.  malloc'd. */
 char *gb_manifest_text(const char *name);

@@ -147,6 +147,8 @@ static int flush(struct gb_output *o, struct gb_error *err)
 
 int gb_output_write(struct gb_output *o, const void *bytes, size_t n, struct gb_error *err)
 {
+        if (!n) /* bytes may be NULL */
+                return 0;
         o->bytes += n;
         if (n > OUTPUT_BUFFER - o->used && flush(o, err) < 0)
                 return -1;

@@ -1,5 +1,5 @@
 #!/bin/bash
-# What stands beside a list (FILE.manifest), what only --sweep sees, and verify, which looks for what a list lacks.
+# What stands beside a list (FILE.manifest), and verify, which looks for what a list lacks.
 # shellcheck source-path=SCRIPTDIR
 . "$(dirname "$0")/functions.sh"
 
@@ -70,68 +70,108 @@ run_cli 0 full "$HOST" v --format=changes --out-file="$L/full"
 belongs "$L/full"
 is "$(field "$L/full.manifest" bricks.0.window_from)" 0 "window of a full list"
 
-it "fallocate, punched holes and zeroed ranges are seen by --sweep, and not without it"
-dd if=/dev/urandom of="$M/d/hole" bs=64k count=4 status=none
-dd if=/dev/urandom of="$M/d/zero" bs=64k count=4 status=none
-dd if=/dev/urandom of="$M/moved" bs=64k count=4 status=none
-run_cli 0 register sweep "$HOST" v
-run_cli 0 sweep --sweep --out-file="$L/list"
-for i in 1 2; do # what the window before told of would be told of again when it is renamed
-        settle v
-        run_cli 0 sweep --out-file="$L/list"
-        run_cli 0 s --out-file="$L/list"
+# verify STATUS SESSION LIST: the last line is the count.  missed PATHS: the lines before it.
+verify() { run_cli "$1" verify "$2" "$3" && tail -n 1 "$OUT" | piped -E '^[0-9]+ missed of [0-9]+ changed; [0-9]+ over-listed of [0-9]+ listed \([0-9.]+ %\)$' ||
+        problem "no count: $(tail -n 1 "$OUT")"; }
+missed() { is "$(grep -a '^missed ' "$OUT" | sort | paste -sd ';')" "$1" "missed"; }
+
+it "verify finds nothing missed in lists of a session"
+make_volume w 2x2
+mount_volume w
+mkdir -p "$M/d/sub" "$M/old"
+for f in a b c gone d/e d/f d/sub/g old/1 old/2 linked; do echo "$f" >"$M/$f"; done
+ln "$M/linked" "$M/second name"
+for s in start w c p; do run_cli 0 register $s "$HOST" w; done
+run_cli 0 start --format=jsonl --out-file="$L/start.jsonl"
+for i in 1 2; do
+        for s in w c p; do run_cli 0 $s --out-file="$L/$s"; done
+        settle w
 done
-sleep 3
-fallocate -l 1M "$M/b"
-fallocate -p -o 65536 -l 65536 "$M/d/hole"
-fallocate -z -o 65536 -l 65536 "$M/d/zero" || skip "no zero range through this mount"
-fallocate -p -l 65536 "$M/moved"
-mv "$M/moved" "$M/d/moved"
-run_cli 0 s --format=jsonl --out-file="$L/without.jsonl" && listed "$L/without.jsonl" "without --sweep" <<<"RENAME moved d/moved"
-run_cli 0 sweep --sweep --format=jsonl --out-file="$L/with.jsonl" && listed "$L/with.jsonl" "with --sweep" <<'END'
-MODIFY b
-MODIFY d/hole
-RENAME moved d/moved
-MODIFY d/moved
-MODIFY d/zero
-END
+sleep 4
+for s in w c p; do run_cli 0 $s --out-file="$L/$s"; done
+sleep 4
+echo 1 >>"$M/a"
+chmod 600 "$M/d/e"
+mkdir "$M/new" && echo x >"$M/new/x"
+mv "$M/old" "$M/renamed" && echo 2 >>"$M/renamed/1"
+mv "$M/b" "$M/d/b"
+rm "$M/gone" "$M/second name"
+printf 'x' >"$M/new/"$'line\nbreak'
+sleep 4
+run_cli 0 w --format=jsonl --out-file="$L/w.jsonl"
+run_cli 0 c --format=changes --out-file="$L/c.changes"
+run_cli 5 p --prefix=/backup --out-file="$L/p.paths"
+for list in start/start.jsonl w/w.jsonl; do
+        verify 0 "${list%/*}" "$L/${list#*/}"
+        missed ""
+done
+is "$(sed -E 's/.* missed of ([0-9]+) changed.*/\1/' "$OUT")" 7 "changed"
 
-it "a sweep goes back one more window below a folder that was renamed"
-mkdir "$M/e" && cp "$M/d/hole" "$M/e/hole"
-settle v
-run_cli 0 sweep --out-file="$L/list"
-sleep 3
-fallocate -p -o 131072 -l 65536 "$M/e/hole"
-run_cli 0 sweep --sweep --format=jsonl --out-file="$L/one.jsonl" && in_list "$L/one.jsonl" "MODIFY e/hole" || problem "no line of e/hole"
-sleep 5
-mv "$M/e" "$M/f"
-run_cli 0 sweep --sweep --format=jsonl --out-file="$L/two.jsonl" && listed "$L/two.jsonl" "after the rename" <<'END'
-RENAME e f
-MODIFY f/hole
-END
+it "verify without gfids: only the other name of a removed link cannot be told"
+for list in c/c.changes p/p.paths; do
+        verify 1 "${list%/*}" "$L/${list#*/}"
+        missed "missed linked"
+done
 
-it "inc --sweep"
-sleep 3
-start=$(date +%s)
-fallocate -p -o 0 -l 65536 "$M/d/hole"
-sleep 1
-end=$(date +%s)
-wait_rollover v && sleep 3
-run_cli 0 inc "$HOST" v "$start" "$end" --sweep --format=jsonl --out-file="$L/inc.jsonl" &&
-        in_list "$L/inc.jsonl" "MODIFY d/hole" || problem "no line of d/hole"
+it "verify finds lines that were removed from a list, and says that it was changed"
+grep -vE '"path":"(d/e|new/x)"' "$L/w.jsonl" >"$L/cut.jsonl"
+cp "$L/w.jsonl.manifest" "$L/cut.jsonl.manifest"
+verify 1 w "$L/cut.jsonl"
+missed "missed d/e;missed new/x"
+grep -q 'not as it was written' "$ERR" || problem "says nothing of the change: $(cat "$ERR")"
+run_cli 1 verify w "$L/cut.jsonl" --json
+is "$(field "$OUT" missed_paths)" '["d/e", "new/x"]' "missed_paths"
+is "$(field "$OUT" intact)" false "intact"
+grep -v '^/backup/d/e$' "$L/p.paths" >"$L/cut.paths"
+cp "$L/p.paths.manifest" "$L/cut.paths.manifest"
+cp "$L/p.paths.skipped" "$L/cut.paths.skipped"
+verify 1 p "$L/cut.paths"
+missed "missed d/e;missed linked"
 
-it "a sweep finds the files of changed shards, on any brick"
-make_volume sh shard
-mount_volume sh
-for i in 1 2 3 4 5 6; do dd if=/dev/urandom of="$M/big-$i" bs=1M count=9 status=none; done
-run_cli 0 register sh "$HOST" sh
-run_cli 0 sh --out-file="$L/list"
-settle sh
-run_cli 0 sh --out-file="$L/list"
-sleep 3
-for i in 2 3 5; do fallocate -p -o 5M -l 64k "$M/big-$i"; done
-run_cli 0 sh --sweep --format=jsonl --out-file="$L/shards.jsonl" && listed "$L/shards.jsonl" "list" <<'END'
-MODIFY big-2
-MODIFY big-3
-MODIFY big-5
+it "verify tells what is listed for nothing"
+python3 - "$L/w.jsonl" "$L/more.jsonl" <<'END'
+import sys
+lines = open(sys.argv[1]).readlines()
+lines[1:1] = ['{"op":"MODIFY","path":"d/f","type":"f","data":true,"meta":true,"xattr":false}\n',
+              '{"op":"MODIFY","path":"no/such","type":"f","data":true,"meta":true,"xattr":false}\n']
+open(sys.argv[2], "w").writelines(lines)
 END
+cp "$L/w.jsonl.manifest" "$L/more.jsonl.manifest"
+run_cli 0 verify w "$L/w.jsonl" --json
+over=$(field "$OUT" over_listed)
+run_cli 0 verify w "$L/more.jsonl" --json
+is "$(field "$OUT" over_listed)" $((over + 1)) "over-listed"
+
+it "what changes after a list was made is not held against it"
+echo 3 >>"$M/a"
+mv "$M/d" "$M/elsewhere"
+rm "$M/new/x"
+echo later >"$M/later"
+verify 0 w "$L/w.jsonl"
+missed ""
+
+it "an unrecorded change is what verify finds without --sweep, and does not find with it"
+mkdir "$M/swept"
+for i in 1 2 3; do echo $i >"$M/swept/$i"; done
+for i in 1 2; do
+        run_cli 0 w --out-file="$L/list"
+        run_cli 0 c --out-file="$L/list"
+        settle w
+        sleep 4
+done
+fallocate -l 100k "$M/swept/2"
+sleep 4
+run_cli 0 w --format=jsonl --out-file="$L/w.jsonl"
+run_cli 0 c --sweep --format=changes --out-file="$L/c.changes"
+verify 1 w "$L/w.jsonl"
+missed "missed swept/2"
+verify 0 c "$L/c.changes"
+
+it "verify says in one line what it cannot work with"
+fails 1 "manifest" verify w "$T/nothing"
+cp "$L/w.jsonl.manifest" "$L/garbage.manifest"
+echo '{"op":"NEW"' >"$L/garbage"
+fails 1 "garbage: line 1" verify w "$L/garbage"
+echo '{}' >"$L/garbage.manifest"
+fails 1 "manifest" verify w "$L/garbage"
+fails 64 "another volume" verify s "$L/w.jsonl"
