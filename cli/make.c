@@ -58,15 +58,35 @@ static int write_ops(const struct gb_cli *c, struct gb_sorter *ops, struct gb_li
         return rc;
 }
 
+/* How often a window is collected anew because directories moved under it. */
+#define COLLECT_TRIES 4
+
+/* The ops of a window in a sorter the caller frees; NULL on failure. */
+static struct gb_sorter *collect(const struct gb_cli *c, struct gb_volume *v, struct gb_window *w,
+                                 struct gb_error *err)
+{
+        for (unsigned tries = 1;; tries++) {
+                struct gb_sorter *ops = gb_ops_sorter(err);
+
+                if (!ops || gb_window_collect(c, v, w, ops, err) == 0)
+                        return ops;
+                gb_sorter_free(ops);
+                if (err->code != GB_ERR_AGAIN || tries == COLLECT_TRIES)
+                        return NULL;
+                gb_window_again(w, v);
+        }
+}
+
 int gb_make_changes(const struct gb_cli *c, struct gb_volume *v, struct gb_window *w, struct gb_list *l,
                     struct gb_error *err)
 {
-        struct gb_sorter *ops = gb_ops_sorter(err);
+        struct gb_sorter *ops;
         int rc = -1;
 
         w->expand = l->format->wants_expanded;
         gb_progress_say(c, "reading history");
-        if (ops && gb_window_collect(c, v, w, ops, err) == 0 && write_ops(c, ops, l, err) == 0) {
+        ops = collect(c, v, w, err);
+        if (ops && write_ops(c, ops, l, err) == 0) {
                 l->counts.skipped += w->stats.too_long;
                 rc = gb_list_finish(l, true, err);
         }

@@ -3,6 +3,8 @@
  */
 #include <config.h>
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -43,6 +45,7 @@ struct collect {
         struct gb_buf boundary; /* of the next window: what is in doubt */
         struct gb_buf carried;  /* of the next window: what gb_reduce_carried() wants */
         bool carry_all;         /* there was too much of it: next time everything is */
+        struct gb_error former; /* GB_ERR_GAP: a replica set of the last run has left the volume */
         bool relist;            /* last time there was: what lies below renamed directories is listed again */
         GB_VEC(struct root) roots;  /* directories that were renamed: their T1 paths */
         struct gb_scan_time *times; /* while sweeping */
@@ -67,6 +70,21 @@ int gb_window_init(struct gb_window *w, const struct gb_volume *v, struct gb_err
         w->bricks = calloc(v->n_bricks + 1, sizeof(*w->bricks));
         w->full_sets = calloc(v->n_sets + 1, sizeof(*w->full_sets));
         return w->bricks && w->full_sets ? 0 : gb_error_set(err, GB_ERR_MEMORY, "out of memory");
+}
+
+void gb_window_again(struct gb_window *w, const struct gb_volume *v)
+{
+        for (unsigned i = 0; i < v->n_bricks; i++) {
+                struct gb_brick_window *b = &w->bricks[i];
+
+                free(b->cursor);
+                b->cursor = NULL;
+                b->whole = false;
+                b->error.code = GB_OK;
+                b->error.text[0] = '\0';
+        }
+        memset(w->full_sets, 0, v->n_sets * sizeof(*w->full_sets));
+        w->n_full_sets = 0;
 }
 
 void gb_window_fini(struct gb_window *w, const struct gb_volume *v)
@@ -531,6 +549,74 @@ static int finish_boundary(struct collect *k, struct gb_error *err)
         return 0;
 }
 
+/*
+ * The boundary set begins with the bricks of the run, as one fact with the null gfid: a name is a hash of
+ * the brick's, the parent's first bytes are the number of its replica set.
+ */
+static void brick_slot(const struct gb_vbrick *b, char name[17], struct gb_slot *out)
+{
+        uint64_t hash = 0xcbf29ce484222325u; /* FNV-1a */
+
+        for (const char *p = b->name; *p; p++)
+                hash = (hash ^ (uint8_t)*p) * 0x100000001b3u;
+        snprintf(name, 17, "%016" PRIx64, hash);
+        memset(&out->parent, 0, sizeof(out->parent));
+        memcpy(out->parent.b, &b->set, sizeof(b->set));
+        out->name = name;
+        out->len = 16;
+}
+
+static int put_bricks(struct collect *k, struct gb_error *err)
+{
+        struct gb_fact f = {.look = GB_LOOK_PRESENT, .type = 'f'};
+        char(*names)[17] = calloc(k->volume->n_bricks, sizeof(*names));
+        int rc = names ? 0 : -1;
+
+        for (unsigned i = 0; rc == 0 && i < k->volume->n_bricks; i++) {
+                struct gb_slot slot;
+
+                brick_slot(&k->volume->bricks[i], names[i], &slot);
+                rc = gb_vec_push(&f.names, slot);
+        }
+        if (rc == 0)
+                rc = gb_fact_encode(&k->boundary, &f);
+        gb_fact_fini(&f);
+        free(names);
+        return rc < 0 ? gb_error_set(err, GB_ERR_MEMORY, "out of memory") : 0;
+}
+
+/* Is a brick of the last run still here, with a position? */
+static bool still_here(const struct collect *k, const struct gb_slot *former)
+{
+        for (unsigned i = 0; i < k->volume->n_bricks; i++) {
+                struct gb_slot slot;
+                char name[17];
+
+                brick_slot(&k->volume->bricks[i], name, &slot);
+                if (k->window->bricks[i].from && memcmp(name, former->name, 16) == 0)
+                        return true;
+        }
+        return false;
+}
+
+static void check_bricks(struct collect *k, const struct gb_fact *f)
+{
+        for (size_t i = 0; i < f->names.n; i++) {
+                bool here = false;
+
+                for (size_t j = 0; j < f->names.n && !here; j++)
+                        here = gb_gfid_eq(&f->names.v[i].parent, &f->names.v[j].parent) &&
+                               still_here(k, &f->names.v[j]);
+                if (!here) {
+                        gb_error_set(&k->former, GB_ERR_GAP,
+                                     "volume %s: a replica set of the last run is gone with its history "
+                                     "(remove-brick, or all its bricks are new); a full list is needed",
+                                     k->volume->name);
+                        return;
+                }
+        }
+}
+
 static int load_boundary(struct collect *k, struct gb_reduce *r, struct gb_error *err)
 {
         struct gb_reader in = {.p = k->window->boundary.data,
@@ -540,14 +626,17 @@ static int load_boundary(struct collect *k, struct gb_reduce *r, struct gb_error
 
         while (rc == 0 && k->window->boundary.len && gb_reader_left(&in)) {
                 gb_fact_reset(&f);
-                if (!gb_fact_decode(&in, &f))
+                if (!gb_fact_decode(&in, &f)) {
                         rc = gb_error_set(err, GB_ERR_CORRUPT,
                                           "the session's boundary set is damaged; register it again");
-                else if (f.flags & GB_FACT_BEFORE) {
+                } else if (gb_gfid_eq(&f.gfid, &GB_GFID_NULL)) {
+                        check_bricks(k, &f);
+                } else if (f.flags & GB_FACT_BEFORE) {
                         k->relist = k->relist || gb_gfid_eq(&f.gfid, &GB_GFID_ROOT);
                         rc = gb_reduce_carried(r, &f.gfid, f.flags & GB_FACT_DIR, err);
-                } else
+                } else {
                         rc = gb_reduce_boundary(r, &f.gfid, f.names.v, (unsigned)f.names.n, err);
+                }
         }
         gb_fact_fini(&f);
         return rc;
@@ -717,10 +806,30 @@ static int sweep(struct collect *k, struct gb_error *err)
 
 /* ---- all together ---- */
 
+/* A replica set of the last run has left the volume with what it recorded since: remove-brick.  Its files
+ * are somewhere else now, and nobody recorded that. */
+static int check_former(struct collect *k, struct gb_error *err)
+{
+        if (!k->former.code)
+                return 0;
+        if (!k->window->full_on_gap) {
+                *err = k->former;
+                return -1;
+        }
+        gb_say("%s; everything is listed in full", k->former.text);
+        for (unsigned set = 0; set < k->volume->n_sets; set++)
+                k->window->full_sets[set] = true;
+        k->window->n_full_sets = k->volume->n_sets;
+        return 0;
+}
+
 /* Each replica set needs one brick that told the whole window. */
 static int check_sets(struct collect *k, struct gb_error *err)
 {
         const struct gb_volume *v = k->volume;
+
+        if (check_former(k, err) < 0)
+                return -1;
 
         for (unsigned set = 0; set < v->n_sets; set++) {
                 const struct gb_brick_window *worst = NULL;
@@ -854,6 +963,8 @@ int gb_window_collect(const struct gb_cli *c, struct gb_volume *v, struct gb_win
         k.streams = calloc(v->n_bricks + 1, sizeof(*k.streams));
         if (!k.streams)
                 rc = gb_error_set(err, GB_ERR_MEMORY, "out of memory");
+        if (rc == 0)
+                rc = put_bricks(&k, err);
         for (unsigned set = 0; rc == 0 && set < v->n_sets; set++)
                 rc = open_set(&k, set, err);
         if (rc == 0)
@@ -876,8 +987,12 @@ int gb_window_collect(const struct gb_cli *c, struct gb_volume *v, struct gb_win
         if (rc == 0)
                 rc = finish_boundary(&k, err);
         gb_buf_fini(&k.carried);
-        gb_buf_fini(&w->boundary);
-        w->boundary = k.boundary;
+        if (rc == 0) {
+                gb_buf_fini(&w->boundary);
+                w->boundary = k.boundary;
+        } else { /* the old one serves another try */
+                gb_buf_fini(&k.boundary);
+        }
         for (unsigned i = 0; i < k.n_streams; i++)
                 gb_feed_close(k.streams[i].feed);
         for (size_t i = 0; i < k.roots.n; i++)

@@ -19,17 +19,17 @@ struct gb_brick_window {
         char *from;   /* cursor to start at, owned; NULL: see by_time */
         bool by_time; /* use start and end; else a brick without `from` has no position */
         int64_t start, end;
-        bool whole;            /* out: its history covered the window */
+        bool whole;                     /* out: its history covered the window */
         int64_t window_from, window_to; /* out, if whole: unix seconds of its node */
         int64_t before_from;            /* out: when the window before began, or earlier; 0: unknown */
-        char *cursor;          /* out, owned: where the next window begins; NULL: no position */
-        struct gb_error error; /* out: why it is not whole */
+        char *cursor;                   /* out, owned: where the next window begins; NULL: no position */
+        struct gb_error error;          /* out: why it is not whole */
 };
 
 struct gb_window {
         struct gb_brick_window *bricks; /* n_bricks of the volume */
         bool expand;                    /* what lies below renamed directories: as expanded ops */
-        bool sweep;       /* add what only ctimes tell: see sweep.h */
+        bool sweep;                     /* add what only ctimes tell: see sweep.h */
         bool full_on_gap;               /* a replica set with a gap is listed in full instead of failing */
         bool *full_sets;                /* out: which ones were, by set */
         unsigned n_full_sets;           /* out */
@@ -39,6 +39,9 @@ struct gb_window {
 
 int gb_window_init(struct gb_window *w, const struct gb_volume *v, struct gb_error *err);
 void gb_window_fini(struct gb_window *w, const struct gb_volume *v);
+
+/* Forget what a failed collect left, keep what it starts from. */
+void gb_window_again(struct gb_window *w, const struct gb_volume *v);
 
 /* GB_ERR_GAP or GB_ERR_CHANGELOG_OFF: a replica set without whole history; GB_ERR_INCOMPLETE: one
  * without a usable brick. */
