@@ -96,8 +96,8 @@ NEW later
 NEW old
 NEW unseen
 END
-wait_rollover silent
-wait_rollover silent
+settle silent
+run_cli 0 s-silent --out-file="$T/settled.list"
 echo 1 >"$M/afterwards"
 run_cli 0 s-silent --format=jsonl --out-file="$T/inc.jsonl" && listed "$T/inc.jsonl" "list afterwards" <<'END'
 NEW afterwards
