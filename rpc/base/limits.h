@@ -28,7 +28,7 @@
 #define GB_TEXT_MAX 1024
 /* Bytes of a cursor in its text form. */
 #define GB_CURSOR_MAX 8192
-/* Bytes of a session's boundary set (see cli/boundary.h). */
+/* Bytes of a session's boundary set (see cli/window.h). */
 #define GB_BOUNDARY_MAX (1024 * 1024)
 /* Bytes of one stream chunk: what NEXT may ask for, what it asks for by default, the least. */
 #define GB_CHUNK_MAX     (4 * 1024 * 1024)
