@@ -625,13 +625,47 @@ static bool may_be_copied(const struct gb_reduce *r, const struct gb_slot *slot)
         return false;
 }
 
+/* Every brick that should have seen events of this object did. */
+static bool told_by_all(const struct gb_reduce *r, const struct gb_group *g)
+{
+        if (is_dir(g))
+                return g->told.n >= r->n_sources;
+        for (size_t i = 0; i < g->told.n; i++) {
+                unsigned told = 0;
+
+                for (size_t k = 0; k < g->told.n; k++)
+                        told += g->told.v[k] == g->told.v[i];
+                if (told < r->set_sources[g->told.v[i]])
+                        return false;
+        }
+        return true;
+}
+
+/* A loss that only some bricks of a replica set tell of may be a heal of theirs: it removes a stale name in
+ * its own time, when another object may have had the name for long.  1: something stands there. */
+static int healed_away(struct gb_reduce *r, const struct gb_group *g, const struct gb_slot *slot,
+                       struct gb_error *err)
+{
+        char path[GB_PATH_MAX];
+        size_t at;
+        gb_gfid missing;
+
+        if (!r->ops->occupied || told_by_all(r, g) ||
+            gb_skeleton_spell(&r->skeleton, GB_TREE_NOW, slot, path, &at, &missing) != GB_SPELLED)
+                return 0;
+        return r->ops->occupied(r->ops->arg, path + at, GB_PATH_MAX - at, err);
+}
+
 static int emit_touched(struct gb_reduce *r, const struct gb_group *g, struct gb_touched *t, bool dir,
                         struct gb_error *err)
 {
         if (t->said)
                 return 0;
-        if (lost(t))
-                return emit_delete(r, g, &t->slot, dir, false, err);
+        if (lost(t)) {
+                int occupied = healed_away(r, g, &t->slot, err);
+
+                return occupied ? (occupied < 0 ? -1 : 0) : emit_delete(r, g, &t->slot, dir, false, err);
+        }
         if (gained(t) || (t->held && t->t0 == GB_T0_MAYBE)) {
                 t->said = true;
                 return emit_new_name(r, g, &t->slot, err);
@@ -680,19 +714,7 @@ static int emit_modified(struct gb_reduce *r, struct gb_group *g, struct gb_erro
 /* An event about it was near the cut, and a brick that should have told of it did not. */
 static bool in_doubt(const struct gb_reduce *r, const struct gb_group *g)
 {
-        if (!(g->flags & GB_FACT_RECENT) || gb_gfidmap_get(&r->settled, &g->gfid))
-                return false;
-        if (is_dir(g))
-                return g->told.n < r->n_sources;
-        for (size_t i = 0; i < g->told.n; i++) {
-                unsigned told = 0;
-
-                for (size_t k = 0; k < g->told.n; k++)
-                        told += g->told.v[k] == g->told.v[i];
-                if (told < r->set_sources[g->told.v[i]])
-                        return true;
-        }
-        return false;
+        return (g->flags & GB_FACT_RECENT) && !gb_gfidmap_get(&r->settled, &g->gfid) && !told_by_all(r, g);
 }
 
 static int conclude(struct gb_reduce *r, struct gb_group *g, struct gb_error *err)

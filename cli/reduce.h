@@ -66,6 +66,8 @@ struct gb_reduce_ops {
          * when objects have names that no xattr tells (gfid2path was off). */
         int (*walk)(void *arg, struct gb_reduce *r, unsigned set, struct gb_error *err);
         int (*emit)(void *arg, const struct gb_op *op, struct gb_error *err);
+        /* Does anything stand at this path now, on any replica set?  1, 0, -1.  NULL: not asked. */
+        int (*occupied)(void *arg, const char *path, size_t len, struct gb_error *err);
         /* All has been looked at: tell by gb_reduce_settle() what was recorded since the cut.  NULL: nothing
          * was, the volume is at rest. */
         int (*settle)(void *arg, struct gb_reduce *r, struct gb_error *err);

@@ -338,6 +338,30 @@ static int look(void *arg, struct gb_reduce *r, unsigned set, const gb_gfid *gfi
         return rc;
 }
 
+/* Does something stand at a path, on any replica set?  As gb_reduce_ops.occupied. */
+static int occupied(void *arg, const char *path, size_t len, struct gb_error *err)
+{
+        struct collect *k = arg;
+        struct gb_vbrick *pick[GB_BRICKS_MAX];
+        gbx_path one = {.gbx_path_len = (unsigned)len, .gbx_path_val = (char *)(uintptr_t)path};
+        int found = 0;
+
+        for (unsigned set = 0; !found && set < k->volume->n_sets; set++) {
+                gbx_exists_arg ask = {.paths = {.paths_len = 1, .paths_val = &one}};
+                gbx_exists_res res = {0};
+
+                if (!gb_volume_pick(k->volume, set, pick, err))
+                        return -1;
+                GB_WIRE_SET(ask.volume, gbx_volname, k->volume->name);
+                GB_WIRE_SET(ask.brick, gbx_brick, pick[0]->path);
+                if (gb_call_exists(pick[0]->node->control, &ask, &res, err) < 0)
+                        return -1;
+                found = res.gbx_exists_res_u.found.found_val[0].type != 0;
+                gb_xdr_release((xdrproc_t)xdr_gbx_exists_res, &res);
+        }
+        return found;
+}
+
 /* Parents of a walk in path order: the directories on the way to the current entry. */
 struct parents {
         GB_VEC(struct level) levels;
@@ -928,6 +952,7 @@ static int reduce(struct collect *k, struct gb_error *err)
         const struct gb_reduce_ops ops = {.arg = k,
                                           .look = look,
                                           .walk = walk,
+                                          .occupied = occupied,
                                           .emit = emit,
                                           .settle = settle,
                                           .doubt = doubt,
