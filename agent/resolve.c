@@ -77,11 +77,6 @@ void gb_resolver_free(struct gb_resolver *r)
         free(r);
 }
 
-void gb_resolver_trim(struct gb_resolver *r)
-{
-        gb_dirs_trim(r->dirs);
-}
-
 /* ---- directories ---- */
 
 int gb_resolver_place(struct gb_resolver *r, const gb_gfid *dir, bool maybe_gone, struct gb_slot *out,

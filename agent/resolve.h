@@ -27,7 +27,7 @@ void gb_resolver_free(struct gb_resolver *r);
  * gfid alone may ask again a moment later. */
 int gb_resolver_look(struct gb_resolver *r, struct gb_fact *f, gb_gfid *shard_base, struct gb_error *err);
 
-/* Slot of a directory (name valid until the next look, slot or trim).
+/* Slot of a directory (name valid until the next look or slot).
  * 1 found, 0 no such directory here (now), -1.  The root has no slot: 2. */
 int gb_resolver_dir(struct gb_resolver *r, const gb_gfid *dir, struct gb_slot *out, struct gb_error *err);
 
@@ -53,8 +53,5 @@ int gb_resolver_is_dir(struct gb_resolver *r, const gb_gfid *gfid, struct gb_err
 
 /* The base file of a name in the shard directory, "<base uuid>.<N>"; false if it is no such name. */
 bool gb_shard_base(const struct gb_slot *slot, gb_gfid *base);
-
-/* Drop the cache if it has grown past its bounds.  Looks and slots do it themselves. */
-void gb_resolver_trim(struct gb_resolver *r);
 
 #endif

@@ -40,7 +40,6 @@ struct gb_feed {
         bool ended, stop;
         int verdict; /* 0 eof, -1 error */
         struct gb_error error;
-        uint64_t progress, entries;
         char cursor[GB_CURSOR_MAX + 1];
         int64_t from, to, before;
 };
@@ -52,14 +51,6 @@ unsigned gb_feed_chunk(unsigned n)
         if (chunk > GB_CHUNK_DEFAULT)
                 return GB_CHUNK_DEFAULT;
         return chunk < GB_CHUNK_MIN ? GB_CHUNK_MIN : chunk;
-}
-
-static void note_progress(void *arg, const gbx_chunk *chunk)
-{
-        struct gb_feed *f = arg;
-
-        __atomic_store_n(&f->progress, chunk->progress, __ATOMIC_RELAXED);
-        __atomic_store_n(&f->entries, chunk->entries, __ATOMIC_RELAXED);
 }
 
 static int take_end(struct gb_feed *f, const gbx_chunk *chunk)
@@ -127,9 +118,8 @@ static int read_all(struct gb_feed *f, unsigned chunk_bytes)
         gbx_chunk chunk = {0};
         int rc = gb_stream_start(f->client, chunk_bytes, &f->error);
 
-        while (rc == 0 && (rc = gb_stream_recv(f->client, &chunk, note_progress, f, &f->error)) == 1) {
+        while (rc == 0 && (rc = gb_stream_recv(f->client, &chunk, NULL, NULL, &f->error)) == 1) {
                 rc = 0;
-                note_progress(f, &chunk);
                 if (chunk.eof && take_end(f, &chunk) < 0)
                         return -1;
                 if (chunk.data.data_len && hand_over(f, &chunk) < 0)
@@ -272,19 +262,4 @@ void gb_feed_window(const struct gb_feed *f, int64_t *from, int64_t *to)
 int64_t gb_feed_before(const struct gb_feed *f)
 {
         return f->before;
-}
-
-uint64_t gb_feed_progress(struct gb_feed *f)
-{
-        return __atomic_load_n(&f->progress, __ATOMIC_RELAXED);
-}
-
-uint64_t gb_feed_entries(struct gb_feed *f)
-{
-        return __atomic_load_n(&f->entries, __ATOMIC_RELAXED);
-}
-
-const char *gb_feed_name(const struct gb_feed *f)
-{
-        return f->name;
 }

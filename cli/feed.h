@@ -30,11 +30,6 @@ const char *gb_feed_cursor(const struct gb_feed *f);
 int64_t gb_feed_before(const struct gb_feed *f);
 void gb_feed_window(const struct gb_feed *f, int64_t *from, int64_t *to);
 
-/* For progress lines, from any thread. */
-uint64_t gb_feed_progress(struct gb_feed *f);
-uint64_t gb_feed_entries(struct gb_feed *f);
-const char *gb_feed_name(const struct gb_feed *f);
-
 /* Chunk size so that n feeds stay inside the CLI's memory budget. */
 unsigned gb_feed_chunk(unsigned n);
 

@@ -290,11 +290,6 @@ int gb_scan_next(struct gb_scan *s, struct gb_entry *e, struct gb_error *err)
         }
 }
 
-uint64_t gb_scan_progress(struct gb_scan *s)
-{
-        return s->delivered;
-}
-
 void gb_scan_close(struct gb_scan *s)
 {
         if (!s)

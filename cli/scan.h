@@ -38,7 +38,6 @@ struct gb_scan *gb_scan_open(const struct gb_cli *c, struct gb_volume *v, const 
                              unsigned *missing, struct gb_error *err);
 /* 1 and *e (borrowed until the next call), 0, -1 */
 int gb_scan_next(struct gb_scan *s, struct gb_entry *e, struct gb_error *err);
-uint64_t gb_scan_progress(struct gb_scan *s);
 void gb_scan_close(struct gb_scan *s);
 
 #endif

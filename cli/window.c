@@ -211,9 +211,8 @@ static int open_set(struct collect *k, unsigned set, struct gb_error *err)
 
 /* The LOOK answer of one brick: directories first into the skeleton, then facts into `facts`, uniting
  * with what another brick of the set said. */
-static int take_look(struct collect *k, struct gb_reduce *r, const struct gb_vbrick *b,
-                     const gbx_look_ok *look, struct gb_fact *facts, unsigned n, struct gb_arena *arena,
-                     struct gb_error *err)
+static int take_look(struct gb_reduce *r, const struct gb_vbrick *b, const gbx_look_ok *look,
+                     struct gb_fact *facts, unsigned n, struct gb_arena *arena, struct gb_error *err)
 {
         struct gb_reader in = {.p = (const uint8_t *)look->data.data_val,
                                .end = (const uint8_t *)look->data.data_val + look->data.data_len};
@@ -221,7 +220,6 @@ static int take_look(struct collect *k, struct gb_reduce *r, const struct gb_vbr
         uint64_t count = 0;
         int rc = 0;
 
-        (void)k;
         if (!gb_get_varint(&in, &count) || count != look->done || count > n)
                 rc = -1;
         for (unsigned i = 0; rc == 0 && i < count; i++) {
@@ -277,7 +275,7 @@ static int look_on_brick(struct collect *k, struct gb_reduce *r, const struct gb
                         rc = gb_error_set(err, GB_ERR_PROTOCOL, "%s: LOOK answered for %u of %u objects",
                                           b->name, look.done, n - done);
                 if (rc == 0)
-                        rc = take_look(k, r, b, &look, facts + done, n - done, arena, err);
+                        rc = take_look(r, b, &look, facts + done, n - done, arena, err);
                 done += look.done;
                 gb_xdr_release((xdrproc_t)xdr_gbx_look_ok, &look);
                 if (rc < 0)
