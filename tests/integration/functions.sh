@@ -7,6 +7,8 @@
 #             same FILE WANTED WHAT, listed JSONL WHAT <WANTED, in_list JSONL LINE, found MOUNT, hostile_names DIR
 #             OUT, ERR: output of the last run_cli
 #
+# With GB_NO_NODE set before, the box is empty: cluster.sh puts several nodes there.
+#
 # Each `it` closes the one before and prints `PASS|FAIL|SKIP file: name`, with the first reason.
 
 # shellcheck source=tests/integration/node.sh
@@ -94,11 +96,16 @@ gb_keep_logs() {
 
 OUT=$T/cli.out ERR=$T/cli.err
 
+gb_run_program() { # SECONDS ARGS...
+        local seconds=$1
+        shift
+        timeout -k 5 "$seconds" "$CLI" "$@"
+}
 # run_cli STATUS ARGS...: stdout in $OUT, stderr in $ERR; a problem when the exit status differs (`1|64`: either).
 run_cli() {
         local want=$1 got=0
         shift
-        timeout -k 5 120 "$CLI" "$@" >"$OUT" 2>"$ERR" </dev/null || got=$?
+        gb_run_program 120 "$@" >"$OUT" 2>"$ERR" </dev/null || got=$?
         [[ $got =~ ^($want)$ ]] && return
         problem "gbackup-cli $*: exit status $got, want $want: $(head -n 3 "$ERR")"
         return 1
@@ -165,4 +172,4 @@ hostile_names() { python3 "$GB_HERE/hostile.py" "$1"; }
 trap gb_exit EXIT
 trap 'exit 143' TERM
 trap 'exit 130' INT
-start_node
+[ -n "${GB_NO_NODE:-}" ] || start_node

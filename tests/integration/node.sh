@@ -119,7 +119,8 @@ gb_bricks_folder() {
         esac
 }
 
-gb_node() {
+# Folders of the box's own in place of those of the system.
+gb_private() {
         local dir
         mount --make-rprivate /
         mkdir -p "$T"/{lib,log,state,mnt,log/gluster}
@@ -129,12 +130,16 @@ gb_node() {
                 mkdir -p "${dir#*:}"
                 mount --bind "$T/${dir%%:*}" "${dir#*:}" || gb_die "cannot bind over ${dir#*:}"
         done
+        ip link set lo up
+        gb_bricks_folder
+}
+
+gb_node() {
+        gb_private
         printf '127.0.0.1 localhost\n%s gbnode\n' "$HOST" >"$T/hosts"
         mount --bind "$T/hosts" /etc/hosts
         hostname gbnode
-        ip link set lo up
         ip addr add "$HOST/32" dev lo
-        gb_bricks_folder
 }
 
 start_glusterd() {
@@ -149,12 +154,9 @@ gv() { gluster --mode=script volume "$@" >"$T/gluster.out" 2>&1 || gb_die "glust
 
 brick_path() { echo "$T/bricks/$1-$2"; }
 
-# make_volume NAME TYPE [OPTION VALUE]...  Changelog stays off: `register` is what turns it on.
-# rollover-time is set here, while changelog is off, because two changes of changelog options within one
-# second lose a slice; 3 s because a rollover-time of 1 does so all the time.
-make_volume() {
-        local name=$1 type=$2 bricks layout i n=()
-        shift 2
+# Sets bricks and layout of the caller.
+gb_volume_layout() {
+        local type=$1
         case $type in
         dist1) bricks=1 layout= ;;
         dist3) bricks=3 layout= ;;
@@ -165,8 +167,17 @@ make_volume() {
         disp) bricks=3 layout="disperse 3 redundancy 1" ;;
         2xdisp) bricks=6 layout="disperse 3 redundancy 1" ;;
         shard) bricks=2 layout= ;;
-        *) gb_die "make_volume: no type $type" ;;
+        *) gb_die "no type $type" ;;
         esac
+}
+
+# make_volume NAME TYPE [OPTION VALUE]...  Changelog stays off: `register` is what turns it on.
+# rollover-time is set here, while changelog is off, because two changes of changelog options within one
+# second lose a slice; 3 s because a rollover-time of 1 does so all the time.
+make_volume() {
+        local name=$1 type=$2 bricks layout i n=()
+        shift 2
+        gb_volume_layout "$type"
         for ((i = 0; i < bricks; i++)); do
                 mkdir -p "$(brick_path "$name" $i)"
                 n+=("$HOST:$(brick_path "$name" $i)")
