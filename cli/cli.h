@@ -10,11 +10,20 @@
 #include "base/error.h"
 
 enum gb_format { GB_FORMAT_PATHS, GB_FORMAT_CHANGES, GB_FORMAT_JSONL };
+/* What a run of a session tells of. */
+enum gb_list_level {
+        GB_LEVEL_AUTO,        /* full the first time, then incremental */
+        GB_LEVEL_FULL,        /* everything */
+        GB_LEVEL_INCREMENTAL, /* since the last run */
+        GB_LEVEL_CUMULATIVE,  /* since the last full */
+        GB_LEVEL_MARK         /* no names: the consumer copies the whole tree; counts as a full */
+};
 enum gb_progress_mode { GB_PROGRESS_AUTO, GB_PROGRESS_NONE, GB_PROGRESS_JSON };
 
 struct gb_options {
         const char *out_file; /* "-": stdout */
         enum gb_format format;
+        enum gb_list_level level;
         bool null;          /* lines end in NUL */
         const char *prefix; /* put before every path, with a slash; NULL: none */
         const char *types;  /* letters of gb_entry types to list; NULL: all */

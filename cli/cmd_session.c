@@ -95,36 +95,83 @@ int gb_cmd_unregister(const struct gb_cli *c, int argc, char **argv)
         return rc < 0 ? gb_fail(&err) : GB_EXIT_OK;
 }
 
+/* What kind of list it becomes, and where it begins. */
+static int decide_level(const struct gb_cli *c, struct gb_session *s, enum gb_list_level *level,
+                        struct gb_error *err)
+{
+        *level = c->o.level;
+        if (*level == GB_LEVEL_AUTO)
+                *level = s->base ? GB_LEVEL_INCREMENTAL : GB_LEVEL_FULL;
+        if (*level == GB_LEVEL_CUMULATIVE && gb_session_last_full(s, err) < 0)
+                return -1;
+        if ((*level == GB_LEVEL_CUMULATIVE && !s->full) || (*level == GB_LEVEL_INCREMENTAL && !s->base))
+                return gb_error_set(err, GB_ERR_GAP,
+                                    "session %s: no %s was committed yet; a full list is needed first",
+                                    s->name, *level == GB_LEVEL_CUMULATIVE ? "full list" : "list");
+        return 0;
+}
+
+static gbx_session_kind kind_of(enum gb_list_level level)
+{
+        return level == GB_LEVEL_INCREMENTAL  ? GBX_INCREMENTAL
+               : level == GB_LEVEL_CUMULATIVE ? GBX_CUMULATIVE
+                                              : GBX_FULL;
+}
+
+static int make_names(const struct gb_cli *c, struct opened *o, enum gb_list_level level, struct gb_list *l,
+                      struct gb_window *w, struct gb_error *err)
+{
+        switch (level) {
+        case GB_LEVEL_FULL:
+                return gb_make_first(c, &o->volume, w, l, err);
+        case GB_LEVEL_MARK:
+                if (gb_make_mark(c, &o->volume, w, err) < 0)
+                        return -1;
+                return l ? gb_list_finish(l, true, err) : 0;
+        default:
+                return gb_make_changes(c, &o->volume, w, l, err);
+        }
+}
+
 /*
  * Make the list, store the positions as pending, put the list in place, and for `run` commit.  A crash
  * between any two steps loses nothing: what is not committed is made again from the same positions.
+ * `l` is NULL when there is no list to make.
  */
-static int make_list(const struct gb_cli *c, struct opened *o, bool commit, struct gb_list *l,
-                     struct gb_window *w, struct gb_error *err)
+static int make_list(const struct gb_cli *c, struct opened *o, enum gb_list_level level, bool commit,
+                     struct gb_list *l, struct gb_window *w, struct gb_error *err)
 {
-        bool full = !o->session.base, nothing;
-        int rc = full ? gb_make_first(c, &o->volume, w, l, err) : gb_make_changes(c, &o->volume, w, l, err);
+        bool nothing;
+        int rc = make_names(c, o, level, l, w, err);
 
         if (rc == 0)
-                rc = gb_session_prepare(&o->session, w, full, err);
+                rc = gb_session_prepare(&o->session, w, kind_of(level), err);
         if (rc < 0)
                 return -1;
-        if (gb_list_publish(l, err) < 0) {
+        if (l && gb_list_publish(l, err) < 0) {
                 struct gb_error ignored;
 
                 gb_session_abort(&o->session, &nothing, &ignored);
                 return -1;
         }
-        return commit ? gb_session_commit(c, &o->session, &nothing, err) : 0;
+        return commit ? gb_session_commit(c, &o->session, NULL, &nothing, err) : 0;
 }
 
-static const char *base_name(const struct gb_session *s, char out[GB_HOST_MAX + 1])
+static const char *base_name(const gbx_generation *g, char out[GB_HOST_MAX + 1])
 {
-        if (!s->base)
+        if (!g)
                 return NULL;
-        snprintf(out, GB_HOST_MAX + 1, "%.*s", (int)s->base->generation.gbx_name_len,
-                 s->base->generation.gbx_name_val);
+        snprintf(out, GB_HOST_MAX + 1, "%.*s", (int)g->generation.gbx_name_len, g->generation.gbx_name_val);
         return out;
+}
+
+static int positions(struct opened *o, enum gb_list_level level, struct gb_window *w, struct gb_error *err)
+{
+        if (gb_window_init(w, &o->volume, err) < 0)
+                return -1;
+        if (kind_of(level) == GBX_FULL) /* it takes its own */
+                return 0;
+        return gb_session_positions(&o->session, level == GB_LEVEL_CUMULATIVE, w, err);
 }
 
 static int run(const struct gb_cli *c, const char *name, bool commit)
@@ -134,26 +181,32 @@ static int run(const struct gb_cli *c, const char *name, bool commit)
         struct gb_window w = {0};
         struct gb_list l = {0};
         struct gb_list_info info = {.volume = &o.volume, .session = name};
+        enum gb_list_level level = GB_LEVEL_AUTO;
         char base[GB_HOST_MAX + 1];
+        bool listed = true;
         int rc = open_session(c, name, &o, &err);
 
         if (rc == 0)
-                rc = gb_window_init(&w, &o.volume, &err);
+                rc = decide_level(c, &o.session, &level, &err);
         if (rc == 0)
-                rc = gb_session_positions(&o.session, &w, &err);
+                rc = positions(&o, level, &w, &err);
         if (rc == 0) {
+                bool full = kind_of(level) == GBX_FULL;
+
                 gb_session_new_generation(&o.session);
-                info.kind = o.session.base ? "incremental" : "full";
+                info.kind = full ? "full" : "incremental";
+                info.level = level;
                 info.generation = o.session.generation;
                 w.full_on_gap = c->o.full_on_gap;
-                w.sweep = c->o.sweep && o.session.base; /* the first list has every name */
+                w.sweep = c->o.sweep && !full; /* a full list has every name */
                 info.full_sets = w.full_sets;
                 info.window = &w;
-                info.base = base_name(&o.session, base);
-                rc = gb_list_open(&l, c, &info, &err);
+                info.base = base_name(level == GB_LEVEL_CUMULATIVE ? o.session.full : o.session.base, base);
+                listed = level != GB_LEVEL_MARK || gb_format_ops_of(c->o.format)->tells_mark;
+                rc = listed ? gb_list_open(&l, c, &info, &err) : 0;
         }
         if (rc == 0)
-                rc = make_list(c, &o, commit, &l, &w, &err);
+                rc = make_list(c, &o, level, commit, listed ? &l : NULL, &w, &err);
         if (rc == 0 && !commit)
                 gb_note(c, "session %s: prepared; after the backup: gbackup-cli commit %s (or abort)", name,
                         name);
@@ -183,9 +236,8 @@ int gb_cmd_commit(const struct gb_cli *c, int argc, char **argv)
         bool nothing = false;
         int rc = open_session(c, argv[0], &o, &err);
 
-        (void)argc;
         if (rc == 0)
-                rc = gb_session_commit(c, &o.session, &nothing, &err);
+                rc = gb_session_commit(c, &o.session, argc > 1 ? argv[1] : NULL, &nothing, &err);
         if (rc == 0 && nothing) {
                 if (o.session.base)
                         gb_note(c, "session %s: nothing is prepared; the last run is committed already",

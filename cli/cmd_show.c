@@ -72,7 +72,10 @@ static void time_text(int64_t when, char out[32])
 
 static const char *kind_text(gbx_session_kind kind)
 {
-        return kind == GBX_FULL ? "full" : kind == GBX_INCREMENTAL ? "incremental" : "none";
+        return kind == GBX_FULL          ? "full"
+               : kind == GBX_INCREMENTAL ? "incremental"
+               : kind == GBX_CUMULATIVE  ? "cumulative"
+                                         : "none";
 }
 
 static json_t *generation_json(const gbx_generation *g)

@@ -19,11 +19,12 @@ struct gb_window;
 struct gb_list_info {
         const char *kind; /* "full" or "incremental" */
         const struct gb_volume *volume;
-        const char *session;    /* NULL: none */
-        const char *generation; /* NULL: none */
-        const char *base;       /* generation it builds on; NULL or empty: none */
+        enum gb_list_level level;       /* of a session's list; MARK: there are no names */
+        const char *session;            /* NULL: none */
+        const char *generation;         /* NULL: none */
+        const char *base;               /* generation it builds on; NULL or empty: none */
         const struct gb_window *window; /* NULL: none */
-        const bool *full_sets;  /* replica sets that are listed in full because of a gap; NULL: none */
+        const bool *full_sets; /* replica sets that are listed in full because of a gap; NULL: none */
 };
 
 struct gb_list_counts {
@@ -38,7 +39,7 @@ struct gb_list {
         struct gb_output *skipped;  /* opened when first needed */
         struct gb_output *manifest; /* NULL: not yet, or not wanted */
         int64_t started;            /* this host's clock */
-        bool begun;                /* the header is written, with the first line or the end */
+        bool begun;                 /* the header is written, with the first line or the end */
         struct gb_list_counts counts;
         struct gb_buf line;     /* the line being made */
         struct gb_buf full;     /* prefix and path */
@@ -52,6 +53,7 @@ struct gb_format_ops {
         const char *name;
         bool wants_gfids;    /* a full list should carry gfids */
         bool wants_expanded; /* descendants of renamed directories are lines of their own */
+        bool tells_mark;     /* has a list even for GB_LEVEL_MARK; else no file is written then */
         int (*begin)(struct gb_list *l);
         /* Append the line for an op to l->line.  NONE: this format has no line for it; SKIPPED: it cannot
          * be expressed; -1: out of memory. */

@@ -38,7 +38,7 @@ static const struct gb_command commands[] = {
         {"register", 3, 3, "SESSION HOST VOLUME", "create a session", gb_cmd_register},
         {"run", 1, 1, "SESSION", "the list since the last run (the first is full)", gb_cmd_run},
         {"prepare", 1, 1, "SESSION", "like run, but the session waits for commit", gb_cmd_prepare},
-        {"commit", 1, 1, "SESSION", "the prepared list was backed up", gb_cmd_commit},
+        {"commit", 1, 2, "SESSION [GENERATION]", "the prepared list was backed up", gb_cmd_commit},
         {"abort", 1, 1, "SESSION", "forget the prepared list", gb_cmd_abort},
         {"unregister", 1, 1, "SESSION", "remove a session", gb_cmd_unregister},
         {"sessions", 0, 0, "", "the sessions registered here", gb_cmd_sessions},
@@ -55,6 +55,7 @@ static const struct gb_command commands[] = {
 enum {
         OPT_VERSION = 256,
         OPT_FORMAT,
+        OPT_LEVEL,
         OPT_PREFIX,
         OPT_TYPE,
         OPT_PARTIAL,
@@ -68,6 +69,7 @@ enum {
 
 static const struct option long_options[] = {{"out-file", required_argument, NULL, 'o'},
                                              {"format", required_argument, NULL, OPT_FORMAT},
+                                             {"level", required_argument, NULL, OPT_LEVEL},
                                              {"null", no_argument, NULL, '0'},
                                              {"prefix", required_argument, NULL, OPT_PREFIX},
                                              {"type", required_argument, NULL, OPT_TYPE},
@@ -132,6 +134,10 @@ static int help(void)
         puts("\noptions:\n"
              "  -o, --out-file=FILE     write the list here (output.txt); - is stdout\n"
              "      --format=FORMAT     paths (default), changes, jsonl\n"
+             "      --level=LEVEL       what a run tells of: auto, full, incremental, cumulative (since the "
+             "last "
+             "full),\n"
+             "                          mark (nothing: only remember the position)\n"
              "  -0, --null              end lines with NUL instead of newline\n"
              "      --no-manifest       no FILE.manifest beside the list\n"
              "      --sweep             add files that changed without a record, by a look at all ctimes\n"
@@ -172,6 +178,22 @@ static bool parse_format(const char *name, enum gb_format *out)
         return false;
 }
 
+static bool parse_level(const char *name, enum gb_list_level *out)
+{
+        static const char *const names[] = {[GB_LEVEL_AUTO] = "auto",
+                                            [GB_LEVEL_FULL] = "full",
+                                            [GB_LEVEL_INCREMENTAL] = "incremental",
+                                            [GB_LEVEL_CUMULATIVE] = "cumulative",
+                                            [GB_LEVEL_MARK] = "mark"};
+
+        for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+                if (strcmp(name, names[i]) == 0) {
+                        *out = (enum gb_list_level)i;
+                        return true;
+                }
+        return false;
+}
+
 static bool parse_progress(const char *name, enum gb_progress_mode *out)
 {
         static const char *const names[] = {
@@ -206,6 +228,10 @@ static int one_option(struct gb_options *o, int opt)
         case OPT_FORMAT:
                 return parse_format(optarg, &o->format) ? -1
                                                         : usage("--format is one of paths, changes, jsonl");
+        case OPT_LEVEL:
+                return parse_level(optarg, &o->level)
+                               ? -1
+                               : usage("--level is one of auto, full, incremental, cumulative, mark");
         case OPT_PREFIX:
                 o->prefix = optarg;
                 return strlen(optarg) < 4096 ? -1 : usage("--prefix is too long");

@@ -221,3 +221,16 @@ int gb_make_first(const struct gb_cli *c, struct gb_volume *v, struct gb_window 
         gb_spool_free(spool);
         return rc;
 }
+
+/* What moved while the positions were taken is of no interest here, but its boundary set is: events that not
+ * every brick had delivered come again in the next window. */
+int gb_make_mark(const struct gb_cli *c, struct gb_volume *v, struct gb_window *w, struct gb_error *err)
+{
+        struct gb_sorter *ops;
+
+        if (take_positions(c, v, w, err) < 0)
+                return -1;
+        ops = collect(c, v, w, err);
+        gb_sorter_free(ops);
+        return ops ? 0 : -1;
+}

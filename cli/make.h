@@ -19,6 +19,10 @@ int gb_make_full(const struct gb_cli *c, struct gb_volume *v, struct gb_list *l,
 int gb_make_first(const struct gb_cli *c, struct gb_volume *v, struct gb_window *w, struct gb_list *l,
                   struct gb_error *err);
 
+/* No names: take the position of each brick, as gb_make_first() leaves them, for a consumer that copies
+ * the whole tree from now on. */
+int gb_make_mark(const struct gb_cli *c, struct gb_volume *v, struct gb_window *w, struct gb_error *err);
+
 /* What changed in the windows of w. */
 int gb_make_changes(const struct gb_cli *c, struct gb_volume *v, struct gb_window *w, struct gb_list *l,
                     struct gb_error *err);

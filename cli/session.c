@@ -155,6 +155,7 @@ void gb_session_close(struct gb_session *s)
                 if (n->locked) /* if this fails the lock ends with the connection */
                         gb_call_session_unlock(n->node->control, s->name, s->volume->name, &ignored);
                 gb_xdr_release((xdrproc_t)xdr_gbx_session, &n->state);
+                gb_xdr_release((xdrproc_t)xdr_gbx_generation, &n->last_full);
         }
         free(s->nodes);
         memset(s, 0, sizeof(*s));
@@ -168,11 +169,31 @@ static const struct gb_session_node *node_state(const struct gb_session *s, cons
         return NULL;
 }
 
-static int take_position(const struct gb_session_node *n, const struct gb_vbrick *b,
-                         struct gb_brick_window *w, struct gb_error *err)
+int gb_session_last_full(struct gb_session *s, struct gb_error *err)
 {
-        for (unsigned k = 0; k < n->state.committed.cursors.cursors_len; k++) {
-                const gbx_brick_cursor *c = &n->state.committed.cursors.cursors_val[k];
+        s->full = NULL;
+        for (unsigned i = 0; i < s->n_nodes; i++) {
+                struct gb_session_node *n = &s->nodes[i];
+
+                gb_xdr_release((xdrproc_t)xdr_gbx_generation, &n->last_full);
+                if (gb_call_session_last_full(n->node->control, s->name, s->volume->name, &n->last_full,
+                                              err) < 0)
+                        return -1;
+        }
+        for (unsigned i = 0; i < s->n_nodes; i++) {
+                const gbx_generation *g = &s->nodes[i].last_full;
+
+                if (!gen_none(g) && (!s->full || g->when > s->full->when))
+                        s->full = g;
+        }
+        return 0;
+}
+
+static int take_position(const gbx_generation *g, const struct gb_vbrick *b, struct gb_brick_window *w,
+                         struct gb_error *err)
+{
+        for (unsigned k = 0; k < g->cursors.cursors_len; k++) {
+                const gbx_brick_cursor *c = &g->cursors.cursors_val[k];
 
                 if (c->brick.gbx_brick_len != strlen(b->path) ||
                     memcmp(c->brick.gbx_brick_val, b->path, c->brick.gbx_brick_len) != 0)
@@ -184,19 +205,22 @@ static int take_position(const struct gb_session_node *n, const struct gb_vbrick
         return 0;
 }
 
-int gb_session_positions(const struct gb_session *s, struct gb_window *w, struct gb_error *err)
+int gb_session_positions(const struct gb_session *s, bool cumulative, struct gb_window *w,
+                         struct gb_error *err)
 {
+        const gbx_generation *from = cumulative ? s->full : s->base;
+
         for (unsigned i = 0; i < s->volume->n_bricks; i++) {
                 const struct gb_vbrick *b = &s->volume->bricks[i];
                 const struct gb_session_node *n = node_state(s, b->node);
+                const gbx_generation *g = n ? cumulative ? &n->last_full : &n->state.committed : NULL;
 
-                if (!n || !s->base || !gen_same(&n->state.committed, s->base))
+                if (!g || !from || !gen_same(g, from))
                         continue;
-                if (take_position(n, b, &w->bricks[i], err) < 0)
+                if (take_position(g, b, &w->bricks[i], err) < 0)
                         return -1;
         }
-        if (s->base &&
-            gb_buf_put(&w->boundary, s->base->boundary.boundary_val, s->base->boundary.boundary_len) < 0)
+        if (from && gb_buf_put(&w->boundary, from->boundary.boundary_val, from->boundary.boundary_len) < 0)
                 return gb_error_set(err, GB_ERR_MEMORY, "out of memory");
         return 0;
 }
@@ -204,7 +228,7 @@ int gb_session_positions(const struct gb_session *s, struct gb_window *w, struct
 /* ---- moving on ---- */
 
 static int prepare_node(const struct gb_session *s, const struct gb_session_node *n,
-                        const struct gb_window *w, bool full, int64_t when, struct gb_error *err)
+                        const struct gb_window *w, gbx_session_kind kind, int64_t when, struct gb_error *err)
 {
         gbx_prepare_arg arg = {0};
         char base[GB_HOST_MAX + 1];
@@ -225,7 +249,7 @@ static int prepare_node(const struct gb_session *s, const struct gb_session_node
         GB_WIRE_SET(arg.volume, gbx_volname, s->volume->name);
         GB_WIRE_SET(arg.base, gbx_name, gen_name(&n->state.committed, base));
         GB_WIRE_SET(arg.pending.generation, gbx_name, s->generation);
-        arg.pending.kind = full ? GBX_FULL : GBX_INCREMENTAL;
+        arg.pending.kind = kind;
         arg.pending.when = when;
         arg.pending.cursors.cursors_val = cursors;
         arg.pending.cursors.cursors_len = k;
@@ -244,7 +268,8 @@ void gb_session_new_generation(struct gb_session *s)
         uuid_unparse_lower(u, s->generation);
 }
 
-int gb_session_prepare(struct gb_session *s, const struct gb_window *w, bool full, struct gb_error *err)
+int gb_session_prepare(struct gb_session *s, const struct gb_window *w, gbx_session_kind kind,
+                       struct gb_error *err)
 {
         struct gb_error ignored;
         int64_t when = time(NULL);
@@ -253,7 +278,7 @@ int gb_session_prepare(struct gb_session *s, const struct gb_window *w, bool ful
         if (s->base && when <= s->base->when)
                 when = s->base->when + 1;
         for (unsigned i = 0; i < s->n_nodes; i++) {
-                if (prepare_node(s, &s->nodes[i], w, full, when, err) == 0)
+                if (prepare_node(s, &s->nodes[i], w, kind, when, err) == 0)
                         continue;
                 while (i-- > 0)
                         gb_call_session_abort(s->nodes[i].node->control, s->name, s->volume->name,
@@ -263,8 +288,7 @@ int gb_session_prepare(struct gb_session *s, const struct gb_window *w, bool ful
         return 0;
 }
 
-/* The generation that is pending, when it was prepared by an earlier command. */
-static int find_pending(struct gb_session *s, struct gb_error *err)
+int gb_session_pending(struct gb_session *s, struct gb_error *err)
 {
         const gbx_generation *found = NULL;
 
@@ -287,18 +311,52 @@ static int find_pending(struct gb_session *s, struct gb_error *err)
         return 0;
 }
 
-int gb_session_commit(const struct gb_cli *c, struct gb_session *s, bool *nothing, struct gb_error *err)
+/* Is `wanted` what is prepared?  *nothing: it is committed already. */
+static int find_wanted(struct gb_session *s, const char *wanted, bool *nothing, struct gb_error *err)
+{
+        char pending[GB_HOST_MAX + 1] = "none", base[GB_HOST_MAX + 1];
+
+        *nothing = s->base && strcmp(gen_name(s->base, base), wanted) == 0;
+        if (*nothing)
+                return 0;
+        for (unsigned i = 0; i < s->n_nodes; i++) {
+                const gbx_generation *g = &s->nodes[i].state.pending;
+
+                if (gen_none(g))
+                        continue;
+                if (strcmp(gen_name(g, pending), wanted) == 0) {
+                        snprintf(s->generation, sizeof(s->generation), "%s", wanted);
+                        return 0;
+                }
+        }
+        return gb_error_set(err, GB_ERR_USAGE,
+                            "session %s: generation %.40s is not prepared any more (%s is): another list was "
+                            "made since; nothing was committed",
+                            s->name, wanted, pending);
+}
+
+static bool has_pending(const struct gb_session *s, const struct gb_session_node *n)
+{
+        char name[GB_HOST_MAX + 1];
+
+        return strcmp(gen_name(&n->state.pending, name), s->generation) == 0;
+}
+
+int gb_session_commit(const struct gb_cli *c, struct gb_session *s, const char *wanted, bool *nothing,
+                      struct gb_error *err)
 {
         unsigned done = 0;
         bool just_prepared = s->generation[0];
 
-        if (!just_prepared && find_pending(s, err) < 0)
+        *nothing = false;
+        if (!just_prepared &&
+            (wanted ? find_wanted(s, wanted, nothing, err) : gb_session_pending(s, err)) < 0)
                 return -1;
         *nothing = !s->generation[0];
         for (unsigned i = 0; !*nothing && i < s->n_nodes; i++) {
                 struct gb_session_node *n = &s->nodes[i];
 
-                if (!just_prepared && gen_none(&n->state.pending))
+                if (!just_prepared && !has_pending(s, n))
                         continue;
                 if (gb_call_session_commit(n->node->control, s->name, s->volume->name, s->generation, err) ==
                     0) {

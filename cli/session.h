@@ -17,6 +17,7 @@
 struct gb_session_node {
         struct gb_node *node;
         gbx_session state;
+        gbx_generation last_full; /* once gb_session_last_full() was called */
         bool locked;
 };
 
@@ -26,6 +27,7 @@ struct gb_session {
         struct gb_session_node *nodes;
         unsigned n_nodes;           /* that own bricks and were reached */
         const gbx_generation *base; /* the committed generation all builds on; NULL: never run */
+        const gbx_generation *full; /* the last full, see gb_session_last_full(); NULL: none */
         char generation[40];        /* of the prepare in progress */
 };
 
@@ -37,16 +39,26 @@ int gb_session_register(const char *name, struct gb_volume *v, struct gb_error *
 int gb_session_open(struct gb_session *s, const char *name, struct gb_volume *v, struct gb_error *err);
 void gb_session_close(struct gb_session *s);
 
-/* Fill the windows' `from` with the positions of the base generation, and take over its boundary set. */
-int gb_session_positions(const struct gb_session *s, struct gb_window *w, struct gb_error *err);
+/* Fetch the last full with its positions from all agents: s->full, or NULL if none was committed. */
+int gb_session_last_full(struct gb_session *s, struct gb_error *err);
+
+/* Fill the windows' `from` with the positions of the base generation, or (`cumulative`) of the last full, and
+ * take over its boundary set. */
+int gb_session_positions(const struct gb_session *s, bool cumulative, struct gb_window *w,
+                         struct gb_error *err);
 
 /* Name the generation that is about to be made: a new uuid in s->generation. */
 void gb_session_new_generation(struct gb_session *s);
 /* Store it as pending, the windows' cursors, on every node. */
-int gb_session_prepare(struct gb_session *s, const struct gb_window *w, bool full, struct gb_error *err);
-/* Commit what was just prepared, or (generation empty) what is pending.  *nothing: there was nothing to
- * commit.  Once one node has committed, failures of others are only told. */
-int gb_session_commit(const struct gb_cli *c, struct gb_session *s, bool *nothing, struct gb_error *err);
+int gb_session_prepare(struct gb_session *s, const struct gb_window *w, gbx_session_kind kind,
+                       struct gb_error *err);
+/* The generation that is pending, into s->generation (empty: none).  GB_ERR_BUSY: they differ. */
+int gb_session_pending(struct gb_session *s, struct gb_error *err);
+/* Commit what was just prepared, or (generation empty) what is pending: only if that is `wanted`, when it is
+ * not NULL.  *nothing: there was nothing to commit, or `wanted` is committed already.  Once one node has
+ * committed, failures of others are only told. */
+int gb_session_commit(const struct gb_cli *c, struct gb_session *s, const char *wanted, bool *nothing,
+                      struct gb_error *err);
 int gb_session_abort(struct gb_session *s, bool *nothing, struct gb_error *err);
 int gb_session_unregister(const char *name, struct gb_volume *v, struct gb_error *err);
 

@@ -136,6 +136,25 @@ bool_t gbx_session_list_1_svc(void *arg, gbx_sessions_res *res, struct svc_req *
         GB_ANSWER(req, res, gbx_sessions_res, w && session_list(w, res, &err) == 0, &err);
 }
 
+static int session_last_full(struct gb_worker *w, const gbx_session_arg *arg, gbx_generation *out,
+                             struct gb_error *err)
+{
+        CLEANUP_NAMED struct named n = {0};
+
+        if (take_named(w, &arg->session, &arg->volume, &n, err) < 0)
+                return -1;
+        return gb_store_last_full(n.store, n.session, n.volume, out, err);
+}
+
+bool_t gbx_session_last_full_1_svc(gbx_session_arg *arg, gbx_generation_res *res, struct svc_req *req)
+{
+        struct gb_error err;
+        struct gb_worker *w = GB_ENTER(req, res, &err);
+
+        GB_ANSWER(req, res, gbx_generation_res,
+                  w && session_last_full(w, arg, &res->gbx_generation_res_u.generation, &err) == 0, &err);
+}
+
 /* ---- lock, unlock ---- */
 
 static int lock_connection(struct gb_worker *w, const struct named *n, bool *taken, struct gb_error *err)

@@ -388,6 +388,11 @@ static int load_cursors(struct gb_store *s, int64_t generation, gbx_generation *
         return rc == SQLITE_DONE ? 0 : fail(s, err, "read the session store");
 }
 
+static gbx_session_kind kind_of(int stored)
+{
+        return stored == GBX_FULL ? GBX_FULL : stored == GBX_CUMULATIVE ? GBX_CUMULATIVE : GBX_INCREMENTAL;
+}
+
 /* One generation of a session; nothing of that state leaves *out empty.  `whole` adds cursors and
  * boundary.  *id (NULL allowed) is 0 if there is none. */
 static int load_generation(struct gb_store *s, int64_t row, const char *state, bool whole,
@@ -411,7 +416,7 @@ static int load_generation(struct gb_store *s, int64_t row, const char *state, b
                 return fail(s, err, "read the session store");
         if (id)
                 *id = sqlite3_column_int64(st, 0);
-        out->kind = sqlite3_column_int(st, 2) == GBX_FULL ? GBX_FULL : GBX_INCREMENTAL;
+        out->kind = kind_of(sqlite3_column_int(st, 2));
         out->when = sqlite3_column_int64(st, 3);
         if (take_bytes(st, 1, GBX_HOST_MAX, &out->generation.gbx_name_val, &out->generation.gbx_name_len,
                        err) < 0)
@@ -520,6 +525,29 @@ int gb_store_get(struct gb_store *s, const char *session, const char *volume, co
         return -1;
 }
 
+static int last_full(struct gb_store *s, const char *session, const char *volume, gbx_generation *out,
+                     struct gb_error *err)
+{
+        CLEANUP_TX struct tx tx = {NULL};
+        int64_t row;
+
+        if (check_names(session, volume, err) < 0 || tx_begin(&tx, s, err) < 0 ||
+            row_only(s, session, volume, &row, err) < 0)
+                return -1;
+        return load_generation(s, row, "last_full", true, out, NULL, err);
+}
+
+int gb_store_last_full(struct gb_store *s, const char *session, const char *volume, gbx_generation *out,
+                       struct gb_error *err)
+{
+        memset(out, 0, sizeof(*out));
+        if (last_full(s, session, volume, out, err) == 0)
+                return 0;
+        xdr_free((xdrproc_t)xdr_gbx_generation, (char *)out);
+        memset(out, 0, sizeof(*out));
+        return -1;
+}
+
 static int list_one(struct gb_store *s, sqlite3_stmt *st, gbx_session *one, struct gb_error *err)
 {
         if (take_bytes(st, 1, GBX_SESSION_MAX, &one->session.gbx_name_val, &one->session.gbx_name_len, err) <
@@ -617,8 +645,9 @@ static int check_pending(const gbx_generation *g, char name[GB_HOST_MAX + 1], st
         name[n] = '\0';
         if (gb_generation_check(name, err) < 0)
                 return -1;
-        if (g->kind != GBX_FULL && g->kind != GBX_INCREMENTAL)
-                return gb_error_set(err, GB_ERR_USAGE, "prepare: kind %d is neither full nor incremental",
+        if (g->kind != GBX_FULL && g->kind != GBX_INCREMENTAL && g->kind != GBX_CUMULATIVE)
+                return gb_error_set(err, GB_ERR_USAGE,
+                                    "prepare: kind %d is neither full nor incremental nor cumulative",
                                     (int)g->kind);
         for (u_int i = 0; i < g->cursors.cursors_len; i++)
                 if (check_cursor(&g->cursors.cursors_val[i], err) < 0)
@@ -638,22 +667,21 @@ static int drop_generation(struct gb_store *s, int64_t row, const char *state, s
         return run(s, st, err);
 }
 
-static int insert_generation(struct gb_store *s, int64_t row, const char *state, const struct named *g,
-                             const void *boundary, size_t boundary_len, struct gb_error *err)
+static int insert_pending(struct gb_store *s, int64_t row, const struct named *g, const void *boundary,
+                          size_t boundary_len, struct gb_error *err)
 {
         CLEANUP_STMT sqlite3_stmt *st = prepare(s,
                                                 "INSERT INTO generation (session, state, name, kind, taken, "
-                                                "boundary) VALUES (?, ?, ?, ?, ?, ?)",
+                                                "boundary) VALUES (?, 'pending', ?, ?, ?, ?)",
                                                 err);
 
         if (!st)
                 return -1;
         sqlite3_bind_int64(st, 1, row);
-        bind_text(st, 2, state);
-        bind_text(st, 3, g->name);
-        sqlite3_bind_int(st, 4, g->kind);
-        sqlite3_bind_int64(st, 5, g->when);
-        bind_blob(st, 6, boundary, boundary_len);
+        bind_text(st, 2, g->name);
+        sqlite3_bind_int(st, 3, g->kind);
+        sqlite3_bind_int64(st, 4, g->when);
+        bind_blob(st, 5, boundary, boundary_len);
         return run(s, st, err);
 }
 
@@ -710,8 +738,8 @@ int gb_store_prepare(struct gb_store *s, const char *session, const char *volume
             check_base(session, base, &committed, next.name, err) < 0)
                 return -1;
         if (drop_generation(s, row, "pending", err) < 0 ||
-            insert_generation(s, row, "pending", &next, pending->boundary.boundary_val,
-                              pending->boundary.boundary_len, err) < 0 ||
+            insert_pending(s, row, &next, pending->boundary.boundary_val, pending->boundary.boundary_len,
+                           err) < 0 ||
             insert_cursors(s, sqlite3_last_insert_rowid(s->db), pending, err) < 0)
                 return -1;
         return tx_commit(&tx, err);
@@ -726,6 +754,35 @@ static int promote(struct gb_store *s, int64_t generation, struct gb_error *err)
                 return -1;
         sqlite3_bind_int64(st, 1, generation);
         return run(s, st, err);
+}
+
+/* A statement with one or two numbers. */
+static int run_ids(struct gb_store *s, const char *sql, int64_t first, int64_t second, struct gb_error *err)
+{
+        CLEANUP_STMT sqlite3_stmt *st = prepare(s, sql, err);
+
+        if (!st)
+                return -1;
+        sqlite3_bind_int64(st, 1, first);
+        if (second)
+                sqlite3_bind_int64(st, 2, second);
+        return run(s, st, err);
+}
+
+/* What has just been committed is the last full, kept with its positions: a copy, because the committed
+ * generation moves on and this one stays. */
+static int keep_full(struct gb_store *s, int64_t row, int64_t generation, struct gb_error *err)
+{
+        if (drop_generation(s, row, "last_full", err) < 0 ||
+            run_ids(s,
+                    "INSERT INTO generation (session, state, name, kind, taken, boundary) "
+                    "SELECT session, 'last_full', name, kind, taken, boundary FROM generation WHERE id = ?",
+                    generation, 0, err) < 0)
+                return -1;
+        return run_ids(s,
+                       "INSERT INTO cursor (generation, brick, cursor) "
+                       "SELECT ?1, brick, cursor FROM cursor WHERE generation = ?2",
+                       sqlite3_last_insert_rowid(s->db), generation, err);
 }
 
 int gb_store_commit(struct gb_store *s, const char *session, const char *volume, const char *generation,
@@ -747,8 +804,7 @@ int gb_store_commit(struct gb_store *s, const char *session, const char *volume,
                                     session, generation);
         if (drop_generation(s, row, "committed", err) < 0 || promote(s, pending.id, err) < 0)
                 return -1;
-        if (pending.kind == GBX_FULL && (drop_generation(s, row, "last_full", err) < 0 ||
-                                         insert_generation(s, row, "last_full", &pending, NULL, 0, err) < 0))
+        if (pending.kind == GBX_FULL && keep_full(s, row, pending.id, err) < 0)
                 return -1;
         return tx_commit(&tx, err);
 }

@@ -1,9 +1,9 @@
 /*
  * session - where each backup session stands: this agent's share of it.
  *
- * Per (session, volume): the committed generation, at most one pending one, and when the last full
- * was committed.  A generation carries the cursors of this agent's bricks and an opaque boundary set.
- * Semantics stand in rpc/gbackup.x under "Sessions"; here they meet the disk.
+ * Per (session, volume): the committed generation, at most one pending one, and the last full that was
+ * committed, for cumulative lists.  A generation carries the cursors of this agent's bricks and an opaque
+ * boundary set. Semantics stand in rpc/gbackup.x under "Sessions"; here they meet the disk.
  *
  * SQLite file STATE_DIR/sessions.db, rollback journal, synchronous FULL: what a call has answered
  * survives the power switch.  A file that cannot be trusted is GB_ERR_CORRUPT with its name and what
@@ -38,6 +38,10 @@ int gb_store_register(struct gb_store *s, const char *session, const char *volum
 /* Fills *out (release: xdr_free of xdr_gbx_session).  A volume_id that is not null must be the stored one. */
 int gb_store_get(struct gb_store *s, const char *session, const char *volume, const gb_gfid *volume_id,
                  gbx_session *out, struct gb_error *err);
+/* The last full with its cursors and boundary, empty if there is none (release: xdr_free of
+ * xdr_gbx_generation). */
+int gb_store_last_full(struct gb_store *s, const char *session, const char *volume, gbx_generation *out,
+                       struct gb_error *err);
 /* All sessions without cursors and boundaries (release: xdr_free of xdr_gbx_sessions_res, ok = TRUE). */
 int gb_store_list(struct gb_store *s, gbx_sessions_res *out, struct gb_error *err);
 

@@ -53,6 +53,7 @@ static const struct {
         PROC(SESSION_UNREGISTER, GB_WORKER_READY),
         PROC(SESSION_LIST, GB_WORKER_READY),
         PROC(CHANGELOG_ENABLE, GB_WORKER_READY),
+        PROC(SESSION_LAST_FULL, GB_WORKER_READY),
 };
 #define N_PROCEDURES (sizeof(procedures) / sizeof(procedures[0]))
 

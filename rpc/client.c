@@ -242,7 +242,7 @@ static int say_hello(struct gb_client *c, struct gb_error *err)
 {
         static const char software[] = "gbackup-cli " PACKAGE_VERSION;
         int wait_ms = c->transport->child ? GB_CALL_MS : GB_HANDSHAKE_MS;
-        gbx_hello_arg arg = {.features = GBX_FEATURE_SHARDS};
+        gbx_hello_arg arg = {.features = GBX_FEATURE_SHARDS | GBX_FEATURE_LAST_FULL};
 
         GB_WIRE_SET(arg.software, gbx_name, software);
         if (gb_client_call(c, GBX_HELLO, wait_ms, (xdrproc_t)xdr_gbx_hello_arg, &arg,

@@ -50,7 +50,8 @@ int gb_call_session_register(struct gb_client *c, const char *session, const cha
                              const gb_gfid *volume_id, struct gb_error *err);
 int gb_call_session_lock(struct gb_client *c, const char *session, const char *volume,
                          const gb_gfid *volume_id, gbx_session *out, struct gb_error *err);
-int gb_call_session_unlock(struct gb_client *c, const char *session, const char *volume, struct gb_error *err);
+int gb_call_session_unlock(struct gb_client *c, const char *session, const char *volume,
+                           struct gb_error *err);
 int gb_call_session_prepare(struct gb_client *c, const gbx_prepare_arg *arg, struct gb_error *err);
 int gb_call_session_commit(struct gb_client *c, const char *session, const char *volume,
                            const char *generation, struct gb_error *err);
@@ -58,6 +59,9 @@ int gb_call_session_abort(struct gb_client *c, const char *session, const char *
                           const char *generation, struct gb_error *err);
 int gb_call_session_unregister(struct gb_client *c, const char *session, const char *volume,
                                struct gb_error *err);
+/* GB_ERR_VERSION: the agent is too old for it.  Release with xdr_gbx_generation. */
+int gb_call_session_last_full(struct gb_client *c, const char *session, const char *volume,
+                              gbx_generation *out, struct gb_error *err);
 int gb_call_session_list(struct gb_client *c, gbx_sessions_res *out, struct gb_error *err);
 
 /*

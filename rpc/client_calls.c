@@ -186,3 +186,20 @@ int gb_call_session_list(struct gb_client *c, gbx_sessions_res *out, struct gb_e
         return gb_client_call(c, GBX_SESSION_LIST, GB_CALL_MS, gb_xdr_nothing, NULL, WHOLE(gbx_sessions_res),
                               out, sizeof(*out), err);
 }
+
+int gb_call_session_last_full(struct gb_client *c, const char *session, const char *volume,
+                              gbx_generation *out, struct gb_error *err)
+{
+        gbx_session_arg arg;
+
+        memset(out, 0, sizeof(*out));
+        if (!(gb_client_hello(c)->features & GBX_FEATURE_LAST_FULL))
+                return gb_error_set(err, GB_ERR_VERSION,
+                                    "%s: its gbackupd (%.*s) does not keep the position of the last full; "
+                                    "upgrade it",
+                                    gb_client_peer(c), (int)gb_client_hello(c)->software.gbx_name_len,
+                                    gb_client_hello(c)->software.gbx_name_val);
+        set_session(&arg, session, volume, NULL);
+        return gb_client_call(c, GBX_SESSION_LAST_FULL, GB_CALL_MS, (xdrproc_t)xdr_gbx_session_arg, &arg,
+                              ARM(gbx_generation), out, sizeof(*out), err);
+}

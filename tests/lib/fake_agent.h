@@ -37,6 +37,7 @@ struct fake_agent {
         bool short_counts;   /* EXISTS answers for one path less, LOOK for one gfid more */
         bool nul_in_cursor;
         bool refuse_hello;
+        unsigned long features; /* that it has besides */
         unsigned chunk_max;
 
         bool streaming;
@@ -104,7 +105,7 @@ bool_t gbx_hello_1_svc(gbx_hello_arg *arg, gbx_hello_res *res, struct svc_req *r
         gb_server_of(req)->request_max = GB_REQUEST_MAX;
         gb_server_of(req)->login_until = 0;
         res->ok = TRUE;
-        res->gbx_hello_res_u.hello.features = GBX_FEATURE_SHARDS;
+        res->gbx_hello_res_u.hello.features = GBX_FEATURE_SHARDS | a->features;
         res->gbx_hello_res_u.hello.chunk_max = a->chunk_max ? a->chunk_max : GB_CHUNK_MAX;
         res->gbx_hello_res_u.hello.now_us = 1700000000000000;
         FAKE_SET(res->gbx_hello_res_u.hello.software, gbx_name, "fake 1");
@@ -319,6 +320,14 @@ bool_t gbx_session_list_1_svc(void *arg, gbx_sessions_res *res, struct svc_req *
         res->gbx_sessions_res_u.sessions.sessions_len = 1;
         res->gbx_sessions_res_u.sessions.sessions_val = calloc(1, sizeof(gbx_session));
         FAKE_SET(res->gbx_sessions_res_u.sessions.sessions_val[0].session, gbx_name, "s");
+        return TRUE;
+}
+
+bool_t gbx_session_last_full_1_svc(gbx_session_arg *arg, gbx_generation_res *res, struct svc_req *req)
+{
+        memset(res, 0, sizeof(*res));
+        res->ok = TRUE;
+        FAKE_SET(res->gbx_generation_res_u.generation.generation, gbx_name, "full");
         return TRUE;
 }
 

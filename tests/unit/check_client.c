@@ -260,6 +260,24 @@ START_TEST(sessions_are_handled)
 }
 END_TEST
 
+START_TEST(last_full_is_asked_only_where_it_is_kept)
+{
+        gbx_generation g;
+
+        agent.features = _i ? GBX_FEATURE_LAST_FULL : 0;
+        start_good_agent();
+        if (!_i) {
+                ck_assert_int_eq(gb_call_session_last_full(client, "s", "v", &g, &err), -1);
+                ck_assert_int_eq(err.code, GB_ERR_VERSION);
+                ck_assert_ptr_nonnull(strstr(err.text, "upgrade"));
+                return;
+        }
+        ck_assert_int_eq(gb_call_session_last_full(client, "s", "v", &g, &err), 0);
+        ck_assert_mem_eq(g.generation.gbx_name_val, "full", 4);
+        gb_xdr_release((xdrproc_t)xdr_gbx_generation, &g);
+}
+END_TEST
+
 START_TEST(an_agents_error_names_the_agent_and_leaves_the_connection)
 {
         gbx_topology out;
@@ -910,6 +928,7 @@ static void add_calls(TCase *tc)
         tcase_add_test(tc, questions_are_answered);
         tcase_add_test(tc, gfids_and_paths_are_looked_up);
         tcase_add_test(tc, sessions_are_handled);
+        tcase_add_loop_test(tc, last_full_is_asked_only_where_it_is_kept, 0, 2);
         tcase_add_test(tc, an_agents_error_names_the_agent_and_leaves_the_connection);
         tcase_add_test(tc, an_argument_beyond_its_bound_is_not_sent);
         tcase_add_test(tc, answers_that_do_not_fit_the_question_are_refused);

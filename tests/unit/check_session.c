@@ -206,8 +206,77 @@ START_TEST(generation_comes_back_as_it_was_stored)
         ck_assert_uint_eq(g->boundary.boundary_len, 3);
         ck_assert_mem_eq(g->boundary.boundary_val, "x\0y", 3);
         ck_assert_int_eq(s.last_full.when, 1700000000);
-        ck_assert_uint_eq(s.last_full.cursors.cursors_len, 0);
+        ck_assert_uint_eq(s.last_full.cursors.cursors_len, 0); /* gb_store_last_full() has them */
         xdr_free((xdrproc_t)xdr_gbx_session, (char *)&s);
+}
+END_TEST
+
+/* The last full: `name`, or "" for none, with the two cursors that name it, and its boundary. */
+static void expect_last_full(const char *name)
+{
+        gbx_generation g;
+
+        OK(gb_store_last_full(store, S, V, &g, &err));
+        expect_name(&g.generation, name);
+        if (*name) {
+                ck_assert_int_eq(g.kind, GBX_FULL);
+                ck_assert_uint_eq(g.cursors.cursors_len, 2);
+                ck_assert_mem_eq(g.cursors.cursors_val[0].brick.gbx_brick_val, "/bricks/a", 9);
+                ck_assert_uint_eq(g.cursors.cursors_val[0].cursor.gbx_cursor_len, strlen(name));
+                ck_assert_mem_eq(g.cursors.cursors_val[0].cursor.gbx_cursor_val, name, strlen(name));
+                ck_assert_mem_eq(g.cursors.cursors_val[1].cursor.gbx_cursor_val, "gb1 b", 5);
+                ck_assert_uint_eq(g.boundary.boundary_len, 3);
+                ck_assert_mem_eq(g.boundary.boundary_val, "x\0y", 3);
+        }
+        xdr_free((xdrproc_t)xdr_gbx_generation, (char *)&g);
+}
+
+START_TEST(position_of_the_last_full_stays_while_the_session_moves_on)
+{
+        registered();
+        expect_last_full("");
+        OK(prepare("f1", "", GBX_FULL));
+        expect_last_full(""); /* only what is committed counts */
+        OK(commit("f1"));
+        expect_last_full("f1");
+        OK(prepare("i1", "f1", GBX_INCREMENTAL));
+        OK(commit("i1"));
+        OK(prepare("c1", "i1", GBX_CUMULATIVE));
+        OK(commit("c1"));
+        expect_last_full("f1");
+        OK(prepare("f2", "c1", GBX_FULL));
+        expect_last_full("f1");
+        OK(gb_store_abort(store, S, V, "f2", &err));
+        expect_last_full("f1");
+        OK(prepare("f3", "c1", GBX_FULL));
+        OK(commit("f3"));
+        OK(commit("f3"));
+        reopen();
+        expect_last_full("f3");
+}
+END_TEST
+
+START_TEST(last_full_of_an_unknown_session_is_refused)
+{
+        gbx_generation g;
+
+        REFUSED(gb_store_last_full(store, S, V, &g, &err), GB_ERR_NO_SESSION);
+        REFUSED(gb_store_last_full(store, "..", V, &g, &err), GB_ERR_USAGE);
+}
+END_TEST
+
+START_TEST(kind_of_a_generation_is_kept)
+{
+        static const gbx_session_kind kinds[] = {GBX_FULL, GBX_INCREMENTAL, GBX_CUMULATIVE};
+        gbx_session s;
+        gbx_generation g = generation("bad", (gbx_session_kind)4);
+
+        registered();
+        OK(prepare("g", "", kinds[_i]));
+        OK(gb_store_get(store, S, V, &id, &s, &err));
+        ck_assert_int_eq(s.pending.kind, kinds[_i]);
+        xdr_free((xdrproc_t)xdr_gbx_session, (char *)&s);
+        REFUSED(gb_store_prepare(store, S, V, "", &g, &err), GB_ERR_USAGE);
 }
 END_TEST
 
@@ -423,6 +492,7 @@ static void work_until_killed(int ready)
 static void expect_whole(void)
 {
         gbx_session s;
+        gbx_generation full;
         const gbx_brick_cursor *c;
 
         OK(gb_store_get(store, S, V, &id, &s, &err));
@@ -436,6 +506,11 @@ static void expect_whole(void)
                          s.committed.generation.gbx_name_len);
         if (s.pending.generation.gbx_name_len)
                 ck_assert_uint_eq(s.pending.cursors.cursors_len, 2);
+        OK(gb_store_last_full(store, S, V, &full, &err));
+        ck_assert_uint_eq(full.cursors.cursors_len, 2);
+        ck_assert_mem_eq(full.cursors.cursors_val[0].cursor.gbx_cursor_val,
+                         s.committed.generation.gbx_name_val, s.committed.generation.gbx_name_len);
+        xdr_free((xdrproc_t)xdr_gbx_generation, (char *)&full);
         xdr_free((xdrproc_t)xdr_gbx_session, (char *)&s);
 }
 
@@ -627,6 +702,9 @@ static TCase *life(void)
         tcase_add_test(c, recreated_volume_of_that_name_is_noticed);
         tcase_add_test(c, prepare_and_commit_move_the_session_on);
         tcase_add_test(c, generation_comes_back_as_it_was_stored);
+        tcase_add_test(c, position_of_the_last_full_stays_while_the_session_moves_on);
+        tcase_add_test(c, last_full_of_an_unknown_session_is_refused);
+        tcase_add_loop_test(c, kind_of_a_generation_is_kept, 0, 3);
         tcase_add_test(c, commit_is_idempotent);
         tcase_add_test(c, commit_of_something_not_prepared_is_refused);
         tcase_add_test(c, prepare_replaces_an_older_pending_one);
