@@ -28,6 +28,7 @@
 #include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/limits.h"
+#include "glusterd_files.h"
 
 /* Default of rollover-time in the changelog translator. */
 #define DEFAULT_ROLLOVER 15
@@ -62,15 +63,12 @@ bool gb_volume_name_valid(const char *name)
 
 /* ---- a file in memory ---- */
 
-/* Empty it of what may be a password, then free it. */
-static void wipe(struct gb_buf *b)
+void gb_glusterd_wipe(struct gb_buf *b)
 {
         if (b->data)
                 explicit_bzero(b->data, b->cap);
         gb_buf_fini(b);
 }
-
-#define CLEANUP_WIPE __attribute__((cleanup(wipe)))
 
 static int read_all(int fd, const char *path, size_t size, struct gb_buf *b, struct gb_error *err)
 {
@@ -112,8 +110,7 @@ static int load(const char *path, struct gb_buf *b, struct gb_error *err)
         return read_all(fd, path, (size_t)st.st_size, b, err);
 }
 
-/* Cut the next line off *text in place; NULL at the end. */
-static char *next_line(char **text)
+char *gb_glusterd_line(char **text)
 {
         char *line = *text;
         char *end;
@@ -126,8 +123,7 @@ static char *next_line(char **text)
         return line;
 }
 
-/* The value behind "key=" if the line has that key, else NULL. */
-static const char *value_of(const char *line, const char *key)
+const char *gb_glusterd_value(const char *line, const char *key)
 {
         size_t n = strlen(key);
 
@@ -139,7 +135,20 @@ static bool parse_uuid(const char *text, gb_gfid *out)
         return gb_gfid_parse(text, strlen(text), out);
 }
 
-static bool parse_number(const char *text, uint64_t max, uint64_t *out)
+/* A host name ends up in argument lists and log lines: no blanks, no controls, no leading hyphen. */
+static bool host_valid(const char *host)
+{
+        size_t n = 0;
+
+        if (*host == '-')
+                return false;
+        for (; host[n]; n++)
+                if ((unsigned char)host[n] <= ' ' || host[n] == 0x7f || host[n] == '/' || n == GB_HOST_MAX)
+                        return false;
+        return n > 0;
+}
+
+bool gb_glusterd_number(const char *text, uint64_t max, uint64_t *out)
 {
         uint64_t v = 0;
 
@@ -162,7 +171,7 @@ int gb_glusterd_node(const struct gb_glusterd *gd, gb_gfid *out, struct gb_error
 {
         GB_CLEANUP_FREE
         char *path = NULL;
-        CLEANUP_WIPE struct gb_buf b;
+        GB_CLEANUP_WIPE struct gb_buf b;
         char *text, *line;
         int rc;
 
@@ -176,8 +185,8 @@ int gb_glusterd_node(const struct gb_glusterd *gd, gb_gfid *out, struct gb_error
                 return gb_error_set(err, GB_ERR_GLUSTER, "%s: no such file: is this a gluster node?", path);
         if (rc < 0)
                 return -1;
-        for (text = (char *)b.data; (line = next_line(&text));) {
-                const char *v = value_of(line, "UUID");
+        for (text = (char *)b.data; (line = gb_glusterd_line(&text));) {
+                const char *v = gb_glusterd_value(line, "UUID");
 
                 if (v && parse_uuid(v, out))
                         return 0;
@@ -187,7 +196,8 @@ int gb_glusterd_node(const struct gb_glusterd *gd, gb_gfid *out, struct gb_error
 
 /* ---- a volume ---- */
 
-static int load_info(const struct gb_glusterd *gd, const char *volume, struct gb_buf *b, struct gb_error *err)
+int gb_glusterd_load_info(const struct gb_glusterd *gd, const char *volume, struct gb_buf *b,
+                          struct gb_error *err)
 {
         GB_CLEANUP_FREE
         char *path = NULL;
@@ -209,25 +219,25 @@ int gb_glusterd_volume(const struct gb_glusterd *gd, const char *volume, struct 
                        struct gb_error *err)
 {
         bool id = false, status = false, version = false;
-        CLEANUP_WIPE struct gb_buf b;
+        GB_CLEANUP_WIPE struct gb_buf b;
         char *text, *line;
 
         gb_buf_init(&b, GB_CONFIG_MAX);
-        if (load_info(gd, volume, &b, err) < 0)
+        if (gb_glusterd_load_info(gd, volume, &b, err) < 0)
                 return -1;
         *out = (struct gb_volume_file){.started = false};
-        for (text = (char *)b.data; (line = next_line(&text));) {
+        for (text = (char *)b.data; (line = gb_glusterd_line(&text));) {
                 gb_gfid parent;
                 const char *v;
 
-                if ((v = value_of(line, "volume-id"))) {
+                if ((v = gb_glusterd_value(line, "volume-id"))) {
                         id = parse_uuid(v, &out->id);
-                } else if ((v = value_of(line, "status"))) {
+                } else if ((v = gb_glusterd_value(line, "status"))) {
                         status = true;
                         out->started = strcmp(v, "1") == 0;
-                } else if ((v = value_of(line, "version"))) {
-                        version = parse_number(v, UINT64_MAX, &out->version);
-                } else if ((v = value_of(line, "restored_from_snap"))) {
+                } else if ((v = gb_glusterd_value(line, "version"))) {
+                        version = gb_glusterd_number(v, UINT64_MAX, &out->version);
+                } else if ((v = gb_glusterd_value(line, "restored_from_snap"))) {
                         out->restored_from_snap =
                                 parse_uuid(v, &parent) && !gb_gfid_eq(&parent, &GB_GFID_NULL);
                 }
@@ -260,7 +270,7 @@ static int split_brick_id(const char *text, struct gb_brick_file *f)
 
         for (const char *p = text; (p = strstr(p, mark)); p++)
                 at = p + sizeof(mark) - 1;
-        if (!at || !parse_number(at, INT_MAX, &id))
+        if (!at || !gb_glusterd_number(at, INT_MAX, &id))
                 return -1;
         free(f->afr);
         f->afr = strndup(text, (size_t)(at - text));
@@ -274,17 +284,18 @@ static bool parse_brick(char *text, const gb_gfid *node, const char *path, struc
         bool mine = false, here = false;
         char *line;
 
-        while ((line = next_line(&text))) {
+        while ((line = gb_glusterd_line(&text))) {
                 const char *v;
 
-                if ((v = value_of(line, "uuid"))) {
+                if ((v = gb_glusterd_value(line, "uuid"))) {
                         mine = parse_uuid(v, &f->node) && gb_gfid_eq(&f->node, node);
-                } else if ((v = value_of(line, "path"))) {
+                } else if ((v = gb_glusterd_value(line, "path"))) {
                         here = strcmp(v, path) == 0;
-                } else if ((v = value_of(line, "hostname")) && !strchr(v, '/') && strlen(v) <= GB_HOST_MAX) {
+                } else if ((v = gb_glusterd_value(line, "hostname")) && !strchr(v, '/') &&
+                           strlen(v) <= GB_HOST_MAX) {
                         free(f->host);
                         f->host = strdup(v);
-                } else if ((v = value_of(line, "brick-id"))) {
+                } else if ((v = gb_glusterd_value(line, "brick-id"))) {
                         if (split_brick_id(v, f) < 0)
                                 return false;
                 }
@@ -292,37 +303,76 @@ static bool parse_brick(char *text, const gb_gfid *node, const char *path, struc
         return mine && here && f->host && f->afr;
 }
 
-/* "brick-<number>=<name>": the name of a file in bricks/, or NULL. */
-static const char *brick_file_name(const char *line)
+const char *gb_glusterd_brick_line(const char *line, uint64_t *number)
 {
         static const char key[] = "brick-";
         const char *p = line + sizeof(key) - 1;
-        size_t digits;
 
-        if (strncmp(line, key, sizeof(key) - 1) != 0)
+        if (strncmp(line, key, sizeof(key) - 1) != 0 || *p < '0' || *p > '9')
                 return NULL;
-        digits = strspn(p, "0123456789");
-        if (!digits || p[digits] != '=')
+        for (*number = 0; *p >= '0' && *p <= '9'; p++)
+                *number = *number * 10 + (uint64_t)(*p - '0');
+        if (*p++ != '=')
                 return NULL;
-        p += digits + 1;
         return *p && *p != '.' && !strchr(p, '/') ? p : NULL;
+}
+
+/* vols/<volume>/bricks/<name>.  0; 1 there is no such file; -1. */
+static int load_brick(const struct gb_glusterd *gd, const char *volume, const char *name, struct gb_buf *b,
+                      struct gb_error *err)
+{
+        GB_CLEANUP_FREE
+        char *file = NULL;
+
+        if (asprintf(&file, "%s/vols/%s/bricks/%s", gd->workdir, volume, name) < 0) {
+                file = NULL;
+                return gb_error_set(err, GB_ERR_MEMORY, "%s: out of memory", volume);
+        }
+        return load(file, b, err);
+}
+
+int gb_glusterd_brick_of(const struct gb_glusterd *gd, const char *volume, const char *file, gb_gfid *node,
+                         char **host, char **path, struct gb_error *err)
+{
+        GB_CLEANUP_WIPE struct gb_buf b;
+        bool known = false;
+        char *text, *line;
+        int rc;
+
+        *host = *path = NULL;
+        gb_buf_init(&b, GB_CONFIG_MAX);
+        rc = load_brick(gd, volume, file, &b, err);
+        for (text = rc == 0 ? (char *)b.data : NULL; rc == 0 && (line = gb_glusterd_line(&text));) {
+                const char *v;
+
+                if ((v = gb_glusterd_value(line, "uuid"))) {
+                        known = parse_uuid(v, node);
+                } else if ((v = gb_glusterd_value(line, "hostname")) && !*host && host_valid(v)) {
+                        *host = strdup(v);
+                } else if ((v = gb_glusterd_value(line, "path")) && !*path && *v == '/' &&
+                           strlen(v) <= GB_BRICK_PATH_MAX) {
+                        *path = strdup(v);
+                }
+        }
+        if (rc == 0 && known && *host && *path)
+                return 0;
+        free(*host);
+        free(*path);
+        *host = *path = NULL;
+        return rc < 0 ? -1
+                      : gb_error_set(err, GB_ERR_GLUSTER, "glusterd's file of brick %s of volume %s %s", file,
+                                     volume, rc ? "is not there" : "lacks what tells whose it is");
 }
 
 /* 1 the file is this node's brick at `path` and *out is filled, 0 it is not, -1. */
 static int try_brick(const struct gb_glusterd *gd, const char *volume, const char *name, const gb_gfid *node,
                      const char *path, struct gb_brick_file *out, struct gb_error *err)
 {
-        GB_CLEANUP_FREE
-        char *file = NULL;
-        CLEANUP_WIPE struct gb_buf b;
+        GB_CLEANUP_WIPE struct gb_buf b;
         int rc;
 
         gb_buf_init(&b, GB_CONFIG_MAX);
-        if (asprintf(&file, "%s/vols/%s/bricks/%s", gd->workdir, volume, name) < 0) {
-                file = NULL;
-                return gb_error_set(err, GB_ERR_MEMORY, "%s: out of memory", volume);
-        }
-        rc = load(file, &b, err);
+        rc = load_brick(gd, volume, name, &b, err);
         if (rc < 0)
                 return -1;
         if (rc > 0) /* removed since the info file was read */
@@ -341,7 +391,7 @@ static int try_brick(const struct gb_glusterd *gd, const char *volume, const cha
 int gb_glusterd_brick(const struct gb_glusterd *gd, const char *volume, const char *path,
                       struct gb_brick_file *out, struct gb_error *err)
 {
-        CLEANUP_WIPE struct gb_buf b;
+        GB_CLEANUP_WIPE struct gb_buf b;
         char *text, *line;
         unsigned seen = 0;
         gb_gfid node;
@@ -350,10 +400,11 @@ int gb_glusterd_brick(const struct gb_glusterd *gd, const char *volume, const ch
         *out = (struct gb_brick_file){.id = 0};
         if (path[0] != '/')
                 return 0;
-        if (gb_glusterd_node(gd, &node, err) < 0 || load_info(gd, volume, &b, err) < 0)
+        if (gb_glusterd_node(gd, &node, err) < 0 || gb_glusterd_load_info(gd, volume, &b, err) < 0)
                 return -1;
-        for (text = (char *)b.data; (line = next_line(&text));) {
-                const char *name = brick_file_name(line);
+        for (text = (char *)b.data; (line = gb_glusterd_line(&text));) {
+                uint64_t number;
+                const char *name = gb_glusterd_brick_line(line, &number);
                 int rc;
 
                 if (!name)
@@ -400,7 +451,7 @@ static int apply_option(const char *line, struct gb_changelog_options *o)
         } else if (strncmp(line, "capture-del-path ", 17) == 0) {
                 o->capture_del_path = truth(line + 17);
         } else if (strncmp(line, "rollover-time ", 14) == 0) {
-                if (!parse_number(line + 14, UINT_MAX, &n))
+                if (!gb_glusterd_number(line + 14, UINT_MAX, &n))
                         return -1;
                 o->rollover = (unsigned)n;
         } else if (strncmp(line, "changelog-dir ", 14) == 0) {
@@ -417,7 +468,7 @@ static int parse_volfile(char *text, struct gb_changelog_options *o)
         bool inside = false;
         char *line;
 
-        while ((line = next_line(&text))) {
+        while ((line = gb_glusterd_line(&text))) {
                 line += strspn(line, " \t");
                 if (!inside) {
                         inside = strcmp(line, type) == 0;
@@ -452,7 +503,7 @@ int gb_glusterd_changelog_options(const struct gb_glusterd *gd, const char *volu
 {
         GB_CLEANUP_FREE
         char *path = NULL;
-        CLEANUP_WIPE struct gb_buf b;
+        GB_CLEANUP_WIPE struct gb_buf b;
         int rc;
 
         gb_buf_init(&b, GB_CONFIG_MAX);

@@ -12,6 +12,7 @@
 
 #include "base/error.h"
 #include "base/gfid.h"
+#include "gluster.h"
 
 struct gb_glusterd {
         char *workdir; /* /var/lib/glusterd */
@@ -37,6 +38,14 @@ struct gb_volume_file {
 /* vols/<volume>/info.  GB_ERR_NO_VOLUME, also for a name that gb_volume_name_valid() refuses. */
 int gb_glusterd_volume(const struct gb_glusterd *gd, const char *volume, struct gb_volume_file *out,
                        struct gb_error *err);
+
+/* What gb_gluster_info() tells, but of the options only those that a topology needs, read from the files: no
+ * process, no lock, microseconds.  Fails, with *v empty, when the files may be out of date because glusterd does
+ * not run, or are not understood: then ask gluster(8). */
+int gb_glusterd_topology(const struct gb_glusterd *gd, const char *volume, struct gb_volinfo *v,
+                         struct gb_error *err);
+/* glusterd accepts connections on its local socket, "d.socket" behind the runtime directory. */
+bool gb_glusterd_running(const struct gb_glusterd *gd);
 
 struct gb_brick_file {
         gb_gfid node;

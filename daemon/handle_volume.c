@@ -1,5 +1,5 @@
 /*
- * handle_volume - TOPOLOGY and CHANGELOG_ENABLE: what gluster(8) is asked.
+ * handle_volume - TOPOLOGY and CHANGELOG_ENABLE: what glusterd's files tell, and what gluster(8) is asked.
  */
 #include <config.h>
 
@@ -94,6 +94,16 @@ static int put_topology(struct gb_worker *w, const struct gb_volinfo *v, gbx_top
         return put_lists(v, out, err);
 }
 
+static int volume_info(struct gb_worker *w, const char *volume, struct gb_volinfo *v, struct gb_error *err)
+{
+        struct gb_error why;
+
+        if (gb_glusterd_topology(&w->gd, volume, v, &why) == 0)
+                return 0;
+        gb_log(GB_LOG_DEBUG, "%s; asking gluster(8)", why.text);
+        return gb_gluster_info(&w->gluster, volume, v, err);
+}
+
 static int topology(struct gb_worker *w, const gbx_topology_arg *arg, gbx_topology *out, struct gb_error *err)
 {
         GB_CLEANUP_FREE
@@ -103,8 +113,7 @@ static int topology(struct gb_worker *w, const gbx_topology_arg *arg, gbx_topolo
 
         if (!volume)
                 return -1;
-        rc = arg->live ? gb_gluster_topology(&w->gluster, volume, &v, err)
-                       : gb_gluster_info(&w->gluster, volume, &v, err);
+        rc = arg->live ? gb_gluster_topology(&w->gluster, volume, &v, err) : volume_info(w, volume, &v, err);
         if (rc == 0)
                 rc = put_topology(w, &v, out, err);
         if (rc < 0) {

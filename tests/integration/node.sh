@@ -9,6 +9,7 @@
 # From the caller:  GB_BUILD   absolute build folder: daemon/gbackupd, cli/gbackup-cli (default ../../build)
 #                   GB_LOGS    where the logs of a failed test are kept (default $GB_BUILD/test-logs)
 #                   GB_BRICKS  file system of the bricks: dir (default), ext4 or xfs (loop images)
+#                   GB_BRICKS_SIZE  of such an image (2G)
 #                   GB_KEEP    not empty: keep the scratch folder
 # For the script:   T          scratch folder             CLI, AGENT  the two programs
 #                   HOST       a node of every volume     M           where the last volume is mounted
@@ -108,7 +109,7 @@ gb_bricks_folder() {
         case $kind in
         dir) setfattr -x trusted.gbtest "$T/bricks" ;;
         ext4 | xfs)
-                truncate -s 2G "$T/bricks.img"
+                truncate -s "${GB_BRICKS_SIZE:-2G}" "$T/bricks.img"
                 case $kind in
                 ext4) mkfs.ext4 -q -F "$T/bricks.img" ;;
                 xfs) mkfs.xfs -q -f "$T/bricks.img" ;;

@@ -7,7 +7,9 @@
 #include <check.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 
 #include "base/limits.h"
 #include "fixture.h"
@@ -424,6 +426,133 @@ START_TEST(a_volfile_without_a_sound_section_is_an_error)
 }
 END_TEST
 
+/* ---- topology ---- */
+
+#define SHAPE "type=2\ncount=2\nreplica_count=2\ndisperse_count=0\nredundancy_count=0\n"
+
+/* Somebody accepts connections where glusterd would. */
+static void listen_like_glusterd(void)
+{
+        struct sockaddr_un to = {.sun_family = AF_UNIX};
+        int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+
+        free(gd.rundir);
+        if (!dir)
+                dir = fixture_folder();
+        gd.rundir = fixture_join(dir, "gluster");
+        snprintf(to.sun_path, sizeof(to.sun_path), "%sd.socket", gd.rundir);
+        ck_assert_int_eq(bind(fd, (struct sockaddr *)&to, sizeof(to)), 0);
+        ck_assert_int_eq(listen(fd, 5), 0);
+}
+
+START_TEST(topology_of_a_replicated_volume)
+{
+        struct gb_volinfo v;
+        char text[GB_GFID_TEXT];
+
+        use_sample();
+        listen_like_glusterd();
+        ck_assert_msg(gb_glusterd_topology(&gd, "gv2", &v, &err) == 0, "%s", err.text);
+        ck_assert_str_eq(v.name, "gv2");
+        ck_assert_str_eq(gb_gfid_format(&v.id, text), VOLUME);
+        ck_assert(v.started && !v.disperse && !v.rebalancing);
+        ck_assert_uint_eq(v.set_size, 2);
+        ck_assert_uint_eq(v.bricks.n, 4);
+        ck_assert_str_eq(v.bricks.v[0].path, "/bricks/a-b");
+        ck_assert_str_eq(v.bricks.v[3].path, "/bricks/e");
+        ck_assert_str_eq(v.bricks.v[3].host, "10.99.0.1");
+        ck_assert_str_eq(gb_gfid_format(&v.bricks.v[3].node, text), NODE);
+        ck_assert(!v.bricks.v[1].arbiter && !v.bricks.v[1].online);
+        ck_assert_str_eq(gb_volinfo_option(&v, "changelog.changelog"), "on");
+        ck_assert_ptr_null(gb_volinfo_option(&v, "nfs.disable"));
+        gb_volinfo_fini(&v);
+}
+END_TEST
+
+START_TEST(topology_of_a_disperse_volume)
+{
+        struct gb_volinfo v;
+
+        use_sample();
+        listen_like_glusterd();
+        ck_assert_msg(gb_glusterd_topology(&gd, "ec", &v, &err) == 0, "%s", err.text);
+        ck_assert(v.disperse);
+        ck_assert_uint_eq(v.set_size, 3);
+        ck_assert_uint_eq(v.redundancy, 1);
+        ck_assert_uint_eq(v.bricks.n, 3);
+        gb_volinfo_fini(&v);
+}
+END_TEST
+
+static int topology_with(const char *info)
+{
+        struct gb_volinfo v;
+        int rc;
+
+        fixture_write(dir, "vols/v/info", info);
+        fixture_write(dir, "vols/v/bricks/h:-b-2",
+                      "uuid=" OTHER "\nhostname=h2\npath=/b/2\nreal_path=/b/2\nbrick-id=v-client-1\n");
+        fixture_write(dir, "vols/v/bricks/h:-bad", "uuid=" OTHER "\nhostname=-h2\npath=/b/3\n");
+        rc = gb_glusterd_topology(&gd, "v", &v, &err);
+        if (rc < 0) {
+                ck_assert_ptr_null(v.name);
+                ck_assert_uint_eq(v.bricks.n, 0);
+        }
+        gb_volinfo_fini(&v);
+        return rc;
+}
+
+START_TEST(topology_is_left_to_gluster_when_files_are_not_understood)
+{
+        static const char *const bad[] = {
+                INFO "brick-0=h:-b-1\nbrick-1=h:-b-2\n",                       /* no shape */
+                INFO SHAPE,                                                    /* no bricks */
+                INFO SHAPE "brick-0=h:-b-1\n",                                 /* too few */
+                INFO SHAPE "brick-0=h:-b-1\nbrick-1=h:-b-2\nbrick-2=h:-b-2\n", /* too many */
+                INFO SHAPE "brick-0=h:-b-1\nbrick-2=h:-b-2\n",                 /* one is left out */
+                INFO SHAPE "brick-0=h:-b-1\nbrick-1=h:-b-7\n",                 /* no such file */
+                INFO SHAPE "brick-0=h:-b-1\nbrick-1=h:-bad\n",                 /* a bad host */
+                INFO SHAPE "brick-0=h:-b-1\nbrick-1=../info\n",
+                INFO SHAPE "thin_arbiter_count=1\nbrick-0=h:-b-1\nbrick-1=h:-b-2\n",
+                INFO SHAPE "arbiter_count=x\nbrick-0=h:-b-1\nbrick-1=h:-b-2\n",
+                "status=1\nvolume-id=" VOLUME "\n" SHAPE "brick-0=h:-b-1\nbrick-1=h:-b-2\n", /* no version */
+        };
+
+        use_made_up();
+        listen_like_glusterd();
+        ck_assert_int_eq(topology_with(INFO SHAPE "brick-0=h:-b-1\nbrick-1=h:-b-2\n"), 0);
+        ck_assert_int_eq(topology_with(INFO SHAPE "arbiter_count=1\nbrick-0=h:-b-1\nbrick-1=h:-b-2\n"), 0);
+        for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+                ck_assert_msg(topology_with(bad[i]) == -1, "%s", bad[i]);
+}
+END_TEST
+
+START_TEST(the_last_brick_of_a_set_is_its_arbiter)
+{
+        struct gb_volinfo v;
+
+        use_made_up();
+        listen_like_glusterd();
+        ck_assert_int_eq(topology_with(INFO SHAPE "arbiter_count=1\nbrick-0=h:-b-1\nbrick-1=h:-b-2\n"), 0);
+        ck_assert_int_eq(gb_glusterd_topology(&gd, "v", &v, &err), 0);
+        ck_assert(!v.bricks.v[0].arbiter);
+        ck_assert(v.bricks.v[1].arbiter);
+        gb_volinfo_fini(&v);
+}
+END_TEST
+
+START_TEST(files_of_a_glusterd_that_does_not_run_are_not_believed)
+{
+        struct gb_volinfo v;
+
+        use_sample();
+        ck_assert(!gb_glusterd_running(&gd));
+        ck_assert_int_eq(gb_glusterd_topology(&gd, "gv2", &v, &err), -1);
+        ck_assert_ptr_nonnull(strstr(err.text, "does not run"));
+        ck_assert_ptr_null(v.name);
+}
+END_TEST
+
 int main(void)
 {
         Suite *s = suite_create("glusterd");
@@ -452,6 +581,11 @@ int main(void)
         tcase_add_test(t, a_listed_name_never_leaves_the_bricks_folder);
         tcase_add_test(t, changelog_is_off_unless_the_section_says_on);
         tcase_add_test(t, a_volfile_without_a_sound_section_is_an_error);
+        tcase_add_test(t, topology_of_a_replicated_volume);
+        tcase_add_test(t, topology_of_a_disperse_volume);
+        tcase_add_test(t, topology_is_left_to_gluster_when_files_are_not_understood);
+        tcase_add_test(t, the_last_brick_of_a_set_is_its_arbiter);
+        tcase_add_test(t, files_of_a_glusterd_that_does_not_run_are_not_believed);
         suite_add_tcase(s, t);
 
         r = srunner_create(s);
