@@ -117,8 +117,13 @@ static int take_positions(const struct gb_cli *c, struct gb_volume *v, struct gb
                                 rollover_wait(b) / 1000);
                 gb_progress_say(c, "taking positions");
                 if (gb_call_cursor(b->node->control, v->name, b->path, rollover_wait(b), &w->bricks[i].from,
-                                   err) < 0)
+                                   err) == 0)
+                        continue;
+                if (!gb_volume_spares(err->code))
                         return gb_error_prefix(err, "%s", b->name);
+                gb_note(c, "%s: %s", b->name, err->text); /* its siblings tell its part */
+                b->usable = false;
+                b->error = *err;
         }
         return 0;
 }

@@ -86,17 +86,13 @@ static int replace(struct gb_scan *s, struct lane *l, const struct gb_error *why
                 l->brick = b;
                 if (open_lane(s, l, err) == 0)
                         return 0;
+                if (!gb_volume_spares(err->code))
+                        return -1;
                 b->usable = false;
                 b->error = *err;
         }
         return gb_error_set(err, GB_ERR_INCOMPLETE, "%.600s; no other brick of replica set %u can stand in",
                             why->text, set);
-}
-
-static bool may_replace(enum gb_code code)
-{
-        return code == GB_ERR_NO_AGENT || code == GB_ERR_TIMEOUT || code == GB_ERR_SYSTEM ||
-               code == GB_ERR_BRICK_DOWN || code == GB_ERR_PROTOCOL;
 }
 
 /* Move a lane to its next entry: 1, 0 at its end, -1. */
@@ -124,8 +120,8 @@ static int advance(struct gb_scan *s, struct lane *l, struct gb_error *err)
                                 *err = why;
                         return -1;
                 }
-                if (!may_replace(why.code) || replace(s, l, &why, err) < 0) {
-                        if (!may_replace(why.code) && err)
+                if (!gb_volume_spares(why.code) || replace(s, l, &why, err) < 0) {
+                        if (!gb_volume_spares(why.code) && err)
                                 *err = why;
                         return -1;
                 }
@@ -189,7 +185,7 @@ static int start_lanes(struct gb_scan *s, struct gb_error *err)
 
                 if (open_lane(s, &s->lanes[i], &why) == 0)
                         continue;
-                if (!may_replace(why.code)) {
+                if (!gb_volume_spares(why.code)) {
                         *err = why;
                         return -1;
                 }

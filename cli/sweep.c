@@ -73,19 +73,32 @@ static int resolve_on(const struct gb_sweep *s, struct gb_vbrick *b, struct base
         return rc;
 }
 
-static int resolve(const struct gb_sweep *s, struct bases *bases, struct gb_error *err)
+/* Names that a brick told before it failed are told again by its sibling; twice is once. */
+static int resolve_set(const struct gb_sweep *s, unsigned set, struct bases *bases, struct gb_error *err)
 {
         struct gb_vbrick *pick[GB_BRICKS_MAX];
 
-        for (unsigned set = 0; bases->n && set < s->volume->n_sets; set++) {
-                unsigned n = gb_volume_pick(s->volume, set, pick, err);
+        for (;;) {
+                unsigned n = gb_volume_pick(s->volume, set, pick, err), done = 0;
 
                 if (!n)
                         return -1;
-                for (unsigned i = 0; i < n; i++)
-                        if (resolve_on(s, pick[i], bases, err) < 0)
-                                return -1;
+                while (done < n && resolve_on(s, pick[done], bases, err) == 0)
+                        done++;
+                if (done == n)
+                        return 0;
+                if (!gb_volume_spares(err->code))
+                        return -1;
+                pick[done]->usable = false;
+                pick[done]->error = *err;
         }
+}
+
+static int resolve(const struct gb_sweep *s, struct bases *bases, struct gb_error *err)
+{
+        for (unsigned set = 0; bases->n && set < s->volume->n_sets; set++)
+                if (resolve_set(s, set, bases, err) < 0)
+                        return -1;
         bases->n = 0;
         return 0;
 }

@@ -11,6 +11,20 @@
 #include "volume.h"
 #include "wire_error.h"
 
+/* A connection to the node itself, not to whoever has its name now. */
+static struct gb_client *connect_node(const struct gb_cli *c, const struct gb_node *n, struct gb_error *err)
+{
+        struct gb_client *client = gb_endpoint_connect(c, n->host, err);
+
+        if (client && memcmp(gb_client_hello(client)->node, n->uuid.b, sizeof(n->uuid.b)) != 0) {
+                gb_client_free(client);
+                gb_error_set(err, GB_ERR_NO_AGENT, "%s: another node answers there than glusterd names",
+                             n->host);
+                return NULL;
+        }
+        return client;
+}
+
 static struct gb_node *node_of(const struct gb_cli *c, struct gb_volume *v, const gb_gfid *uuid,
                                const char *host)
 {
@@ -22,13 +36,7 @@ static struct gb_node *node_of(const struct gb_cli *c, struct gb_volume *v, cons
         n = &v->nodes[v->n_nodes++];
         n->uuid = *uuid;
         n->host = host;
-        n->control = gb_endpoint_connect(c, host, &n->error);
-        if (n->control && memcmp(gb_client_hello(n->control)->node, uuid->b, sizeof(uuid->b)) != 0) {
-                gb_client_free(n->control);
-                n->control = NULL;
-                gb_error_set(&n->error, GB_ERR_NO_AGENT, "%s: another node answers there than glusterd names",
-                             host);
-        }
+        n->control = connect_node(c, n, &n->error);
         return n;
 }
 
@@ -170,22 +178,58 @@ void gb_volume_close(struct gb_volume *v)
         memset(v, 0, sizeof(*v));
 }
 
+bool gb_volume_spares(enum gb_code code)
+{
+        switch (code) {
+        case GB_ERR_SYSTEM:
+        case GB_ERR_MEMORY:
+        case GB_ERR_PROTOCOL:
+        case GB_ERR_TIMEOUT:
+        case GB_ERR_NO_AGENT:
+        case GB_ERR_DENIED:
+        case GB_ERR_VERSION:
+        case GB_ERR_NO_BRICK:
+        case GB_ERR_BRICK_DOWN:
+        case GB_ERR_GLUSTER:
+        case GB_ERR_CORRUPT:
+        case GB_ERR_NO_SPACE:
+                return true;
+        default:
+                return false;
+        }
+}
+
+void gb_volume_lose(struct gb_volume *v, struct gb_node *n, const struct gb_error *why)
+{
+        for (unsigned i = 0; i < v->n_bricks; i++) {
+                struct gb_vbrick *b = &v->bricks[i];
+
+                if (b->node != n || !b->usable)
+                        continue;
+                b->usable = false;
+                b->error = *why;
+        }
+}
+
+int gb_volume_reconnect(const struct gb_cli *c, struct gb_node *n, struct gb_error *err)
+{
+        struct gb_client *client = connect_node(c, n, err);
+
+        if (!client)
+                return -1;
+        gb_client_free(n->control);
+        n->control = client;
+        return 0;
+}
+
 struct gb_client *gb_volume_connect(const struct gb_cli *c, const struct gb_volume *v,
                                     const struct gb_vbrick *b, struct gb_error *err)
 {
-        struct gb_client *client = gb_endpoint_connect(c, b->node->host, err);
-
         (void)v;
-        if (client && memcmp(gb_client_hello(client)->node, b->node->uuid.b, sizeof(b->node->uuid.b)) != 0) {
-                gb_client_free(client);
-                gb_error_set(err, GB_ERR_NO_AGENT, "%s: another node answers there than glusterd names",
-                             b->node->host);
-                return NULL;
-        }
-        return client;
+        return connect_node(c, b->node, err);
 }
 
-static void missing_set(const struct gb_volume *v, unsigned set, struct gb_error *err)
+int gb_volume_missing(const struct gb_volume *v, unsigned set, struct gb_error *err)
 {
         char text[GB_TEXT_MAX / 2];
         size_t at = 0;
@@ -197,8 +241,8 @@ static void missing_set(const struct gb_volume *v, unsigned set, struct gb_error
 
                 at += n > 0 ? (size_t)n : 0;
         }
-        gb_error_set(err, GB_ERR_INCOMPLETE, "volume %s: no usable brick in replica set %u: %s", v->name, set,
-                     text);
+        return gb_error_set(err, GB_ERR_INCOMPLETE, "volume %s: no usable brick in replica set %u: %s",
+                            v->name, set, text);
 }
 
 unsigned gb_volume_pick(const struct gb_volume *v, unsigned set, struct gb_vbrick **pick,
@@ -217,7 +261,7 @@ unsigned gb_volume_pick(const struct gb_volume *v, unsigned set, struct gb_vbric
                         clean = b;
         }
         if (!n)
-                missing_set(v, set, err);
+                gb_volume_missing(v, set, err);
         if (clean) {
                 pick[0] = clean;
                 return 1;

@@ -48,6 +48,20 @@ int gb_volume_open(const struct gb_cli *c, const char *host, const char *name, b
                    struct gb_error *err);
 void gb_volume_close(struct gb_volume *v);
 
+/* Does this failure concern one agent or one brick, so that a sibling may do its work?  (Damage that only a
+ * change of the list can heal, such as a gap, is the caller's to know.) */
+bool gb_volume_spares(enum gb_code code);
+
+/* The agents of a node and its bricks are of no use for the rest of this run. */
+void gb_volume_lose(struct gb_volume *v, struct gb_node *n, const struct gb_error *why);
+
+/* A new control connection to a node whose old one failed. */
+int gb_volume_reconnect(const struct gb_cli *c, struct gb_node *n, struct gb_error *err);
+
+/* Say that a set is missing: *err becomes GB_ERR_INCOMPLETE and names its bricks, each with why it is of no
+ * use.  Returns -1. */
+int gb_volume_missing(const struct gb_volume *v, unsigned set, struct gb_error *err);
+
 /* Another connection to a brick's agent, for a stream. */
 struct gb_client *gb_volume_connect(const struct gb_cli *c, const struct gb_volume *v,
                                     const struct gb_vbrick *b, struct gb_error *err);

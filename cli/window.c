@@ -105,9 +105,7 @@ void gb_window_fini(struct gb_window *w, const struct gb_volume *v)
 /* What ends a brick's contribution without ending the list, as long as a sibling is whole. */
 static bool spares(enum gb_code code)
 {
-        return code == GB_ERR_GAP || code == GB_ERR_CHANGELOG_OFF || code == GB_ERR_NO_AGENT ||
-               code == GB_ERR_TIMEOUT || code == GB_ERR_BRICK_DOWN || code == GB_ERR_NO_BRICK ||
-               code == GB_ERR_SYSTEM;
+        return code == GB_ERR_GAP || code == GB_ERR_CHANGELOG_OFF || gb_volume_spares(code);
 }
 
 /* The agent's next item: as gb_fact_source.next. */
@@ -284,6 +282,14 @@ static int look_on_brick(struct collect *k, struct gb_reduce *r, const struct gb
         return 0;
 }
 
+/* It did not answer: a sibling is asked from here on. */
+static void lose_brick(const struct collect *k, struct gb_vbrick *b, const struct gb_error *why)
+{
+        gb_note(k->cli, "%s: %s", b->name, why->text);
+        b->usable = false;
+        b->error = *why;
+}
+
 /* Try the bricks of a set until those that must answer have. */
 static int look_on_set(struct collect *k, struct gb_reduce *r, unsigned set, struct gb_fact *facts,
                        unsigned n, struct gb_arena *arena, struct gb_error *err)
@@ -300,9 +306,7 @@ static int look_on_set(struct collect *k, struct gb_reduce *r, unsigned set, str
                                 continue;
                         if (!spares(err->code))
                                 return -1;
-                        gb_note(k->cli, "%s", err->text);
-                        pick[done]->usable = false;
-                        pick[done]->error = *err;
+                        lose_brick(k, pick[done], err);
                         break;
                 }
                 if (done == np)
@@ -336,27 +340,39 @@ static int look(void *arg, struct gb_reduce *r, unsigned set, const gb_gfid *gfi
         return rc;
 }
 
+/* Does something stand at a path on this replica set?  As occupied(). */
+static int occupied_on(struct collect *k, unsigned set, gbx_path *path, struct gb_error *err)
+{
+        struct gb_vbrick *pick[GB_BRICKS_MAX];
+        gbx_exists_arg ask = {.paths = {.paths_len = 1, .paths_val = path}};
+        gbx_exists_res res = {0};
+        int found;
+
+        GB_WIRE_SET(ask.volume, gbx_volname, k->volume->name);
+        for (;;) {
+                if (!gb_volume_pick(k->volume, set, pick, err))
+                        return -1;
+                GB_WIRE_SET(ask.brick, gbx_brick, pick[0]->path);
+                if (gb_call_exists(pick[0]->node->control, &ask, &res, err) == 0)
+                        break;
+                if (!spares(err->code))
+                        return -1;
+                lose_brick(k, pick[0], err);
+        }
+        found = res.gbx_exists_res_u.found.found_val[0].type != 0;
+        gb_xdr_release((xdrproc_t)xdr_gbx_exists_res, &res);
+        return found;
+}
+
 /* Does something stand at a path, on any replica set?  As gb_reduce_ops.occupied. */
 static int occupied(void *arg, const char *path, size_t len, struct gb_error *err)
 {
         struct collect *k = arg;
-        struct gb_vbrick *pick[GB_BRICKS_MAX];
         gbx_path one = {.gbx_path_len = (unsigned)len, .gbx_path_val = (char *)(uintptr_t)path};
         int found = 0;
 
-        for (unsigned set = 0; !found && set < k->volume->n_sets; set++) {
-                gbx_exists_arg ask = {.paths = {.paths_len = 1, .paths_val = &one}};
-                gbx_exists_res res = {0};
-
-                if (!gb_volume_pick(k->volume, set, pick, err))
-                        return -1;
-                GB_WIRE_SET(ask.volume, gbx_volname, k->volume->name);
-                GB_WIRE_SET(ask.brick, gbx_brick, pick[0]->path);
-                if (gb_call_exists(pick[0]->node->control, &ask, &res, err) < 0)
-                        return -1;
-                found = res.gbx_exists_res_u.found.found_val[0].type != 0;
-                gb_xdr_release((xdrproc_t)xdr_gbx_exists_res, &res);
-        }
+        for (unsigned set = 0; !found && set < k->volume->n_sets; set++)
+                found = occupied_on(k, set, &one, err);
         return found;
 }
 
@@ -511,14 +527,17 @@ static int settle(void *arg, struct gb_reduce *r, struct gb_error *err)
                         continue;
                 if (settle_brick(k, r, s, &why) == 0)
                         told[s->brick->set] = true;
-                else if (!spares(why.code))
+                else if (gb_error_prefix(&why, "%s", s->brick->name), !spares(why.code))
                         rc = -1;
         }
-        for (unsigned i = 0; rc == 0 && why.code && i < k->volume->n_sets; i++)
-                if (!told[i])
-                        rc = -1;
         if (rc < 0 && why.code)
                 *err = why;
+        for (unsigned i = 0; rc == 0 && why.code && i < k->volume->n_sets; i++)
+                if (!told[i])
+                        rc = gb_error_set(err, GB_ERR_INCOMPLETE,
+                                          "replica set %u: none of its bricks told what happened meanwhile: "
+                                          "%.700s",
+                                          i, why.text);
         free(told);
         return rc;
 }
@@ -845,6 +864,15 @@ static int check_former(struct collect *k, struct gb_error *err)
         return 0;
 }
 
+/* Every brick of a set failed before it had told everything. */
+static int missing_history(struct collect *k, unsigned set, struct gb_error *err)
+{
+        for (unsigned i = set * k->volume->set_size; i < (set + 1) * k->volume->set_size; i++)
+                if (k->window->bricks[i].error.code)
+                        k->volume->bricks[i].error = k->window->bricks[i].error;
+        return gb_volume_missing(k->volume, set, err);
+}
+
 /* Each replica set needs one brick that told the whole window. */
 static int check_sets(struct collect *k, struct gb_error *err)
 {
@@ -874,6 +902,8 @@ static int check_sets(struct collect *k, struct gb_error *err)
                         continue;
                 }
                 *err = worst->error;
+                if (gb_volume_spares(err->code))
+                        return missing_history(k, set, err);
                 return gb_error_prefix(err, "replica set %u", set);
         }
         return 0;
@@ -992,9 +1022,9 @@ int gb_window_collect(const struct gb_cli *c, struct gb_volume *v, struct gb_win
                 rc = open_set(&k, set, err);
         if (rc == 0)
                 rc = reduce(&k, err);
-        /* A reduction over gapped history may fail in ways that only confuse: the gap is the reason. */
-        if ((rc == 0 || err->code == GB_ERR_GAP || err->code == GB_ERR_AGAIN) && k.n_streams <= v->n_bricks &&
-            k.streams && check_sets(&k, &truth) < 0) {
+        /* A reduction over history with a gap, or cut short, may fail in ways that only confuse. */
+        if ((rc == 0 || err->code != GB_ERR_CANCELLED) && k.n_streams <= v->n_bricks && k.streams &&
+            check_sets(&k, &truth) < 0) {
                 *err = truth;
                 rc = -1;
         }

@@ -136,7 +136,7 @@ static void tune_tcp(int fd)
         set_tcp(fd, TCP_KEEPIDLE, 15);
         set_tcp(fd, TCP_KEEPINTVL, 5);
         set_tcp(fd, TCP_KEEPCNT, 4);
-        set_tcp(fd, TCP_USER_TIMEOUT, GB_WRITE_MS);
+        set_tcp(fd, TCP_USER_TIMEOUT, GB_REPLY_MS);
 }
 
 static int prepare_fd(int fd)
