@@ -524,3 +524,75 @@ int gb_glusterd_changelog_options(const struct gb_glusterd *gd, const char *volu
         }
         return 0;
 }
+
+/* ---- other options ---- */
+
+/* The value in `line` if it is "option <option> <value>", leading blanks cut off. */
+static const char *option_in(const char *line, const char *option)
+{
+        size_t n = strlen(option);
+
+        if (strncmp(line, "option ", 7) != 0 || strncmp(line + 7, option, n) != 0 || line[7 + n] != ' ')
+                return NULL;
+        return line + 7 + n + 1;
+}
+
+static int find_option(char *text, const char *type, const char *option, char *value, size_t size)
+{
+        bool inside = false;
+        char *line;
+
+        while ((line = gb_glusterd_line(&text))) {
+                const char *v;
+
+                line += strspn(line, " \t");
+                if (!inside) {
+                        inside = strncmp(line, "type ", 5) == 0 && strcmp(line + 5, type) == 0;
+                        continue;
+                }
+                if (strcmp(line, "end-volume") == 0)
+                        return 0;
+                v = option_in(line, option);
+                if (!v)
+                        continue;
+                snprintf(value, size, "%s", v);
+                return 1;
+        }
+        return 0;
+}
+
+int gb_glusterd_brick_option(const struct gb_glusterd *gd, const char *volume, const struct gb_brick_file *f,
+                             const char *type, const char *option, char *value, size_t size,
+                             struct gb_error *err)
+{
+        GB_CLEANUP_FREE
+        char *path = NULL;
+        GB_CLEANUP_WIPE struct gb_buf b;
+        int rc;
+
+        gb_buf_init(&b, GB_CONFIG_MAX);
+        if (!gb_volume_name_valid(volume))
+                return gb_error_set(err, GB_ERR_NO_VOLUME, "not a volume name: %.64s", volume);
+        path = volfile_name(gd, volume, f);
+        if (!path)
+                return gb_error_set(err, GB_ERR_MEMORY, "%s: out of memory", f->path);
+        rc = load(path, &b, err);
+        if (rc > 0)
+                return gb_error_set(err, GB_ERR_GLUSTER, "%s: no such file", path);
+        return rc < 0 ? -1 : find_option((char *)b.data, type, option, value, size);
+}
+
+int gb_glusterd_slaves(const struct gb_glusterd *gd, const char *volume, unsigned *n, struct gb_error *err)
+{
+        GB_CLEANUP_WIPE struct gb_buf b;
+        char *text, *line;
+
+        gb_buf_init(&b, GB_CONFIG_MAX);
+        *n = 0;
+        if (gb_glusterd_load_info(gd, volume, &b, err) < 0)
+                return -1;
+        for (text = (char *)b.data; (line = gb_glusterd_line(&text));)
+                if (strncmp(line, "slave", 5) == 0 && line[5] >= '0' && line[5] <= '9')
+                        ++*n;
+        return 0;
+}

@@ -70,6 +70,13 @@ struct gb_changelog_options {
 };
 int gb_glusterd_changelog_options(const struct gb_glusterd *gd, const char *volume, const struct gb_brick_file *f,
                                   struct gb_changelog_options *out, struct gb_error *err);
+/* The value of an option in the first section of `type` of a brick's volfile.  1 found, 0 it is not set (the
+ * translator's default holds), -1.  A value longer than `size` is cut. */
+int gb_glusterd_brick_option(const struct gb_glusterd *gd, const char *volume, const struct gb_brick_file *f,
+                             const char *type, const char *option, char *value, size_t size,
+                             struct gb_error *err);
+/* Geo-replication sessions whose master the volume is. */
+int gb_glusterd_slaves(const struct gb_glusterd *gd, const char *volume, unsigned *n, struct gb_error *err);
 void gb_changelog_options_fini(struct gb_changelog_options *o);
 
 #endif

@@ -32,6 +32,10 @@ struct gb_options {
         bool sweep;         /* add what changed without a record, by ctime */
         bool no_manifest;   /* no FILE.manifest beside the list */
         bool json;          /* status-like commands */
+        bool no_cumulative; /* changelog: what only runs since the last full need may go */
+        bool yes;           /* changelog purge: do it */
+        unsigned keep_days; /* changelog purge: history of that many days stays */
+        const char *textfile; /* metrics: write them here; NULL: stdout */
         bool quiet;
         enum gb_progress_mode progress;
         const char *rsh; /* reach agents by this program: `RSH HOST gbackupd --single` */

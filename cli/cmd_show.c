@@ -1,18 +1,17 @@
 /*
- * sessions, show, status, resolve - looking without changing anything.
+ * sessions, show, resolve - looking without changing anything.
  */
 #include <config.h>
 
-#include <inttypes.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/order.h"
 #include "command.h"
 #include "feed.h"
+#include "health.h"
 #include "registry.h"
 #include "volume.h"
 #include "wire_error.h"
@@ -61,32 +60,15 @@ int gb_cmd_sessions(const struct gb_cli *c, int argc, char **argv)
         return status;
 }
 
-static void time_text(int64_t when, char out[32])
-{
-        time_t t = when;
-        struct tm tm;
-
-        if (!when || !gmtime_r(&t, &tm) || !strftime(out, 32, "%Y-%m-%dT%H:%M:%SZ", &tm))
-                snprintf(out, 32, "never");
-}
-
-static const char *kind_text(gbx_session_kind kind)
-{
-        return kind == GBX_FULL          ? "full"
-               : kind == GBX_INCREMENTAL ? "incremental"
-               : kind == GBX_CUMULATIVE  ? "cumulative"
-                                         : "none";
-}
-
 static json_t *generation_json(const gbx_generation *g)
 {
         char when[32];
 
         if (!g->generation.gbx_name_len)
                 return json_null();
-        time_text(g->when, when);
+        gb_time_text(g->when, "never", when);
         return json_pack("{s:s#,s:s,s:s}", "generation", g->generation.gbx_name_val,
-                         (size_t)g->generation.gbx_name_len, "kind", kind_text(g->kind), "time", when);
+                         (size_t)g->generation.gbx_name_len, "kind", gb_kind_text(g->kind), "time", when);
 }
 
 static void print_generation(const char *what, const gbx_generation *g)
@@ -97,8 +79,8 @@ static void print_generation(const char *what, const gbx_generation *g)
                 printf("    %-10s none\n", what);
                 return;
         }
-        time_text(g->when, when);
-        printf("    %-10s %s %s (%.*s)\n", what, kind_text(g->kind), when, (int)g->generation.gbx_name_len,
+        gb_time_text(g->when, "never", when);
+        printf("    %-10s %s %s (%.*s)\n", what, gb_kind_text(g->kind), when, (int)g->generation.gbx_name_len,
                g->generation.gbx_name_val);
 }
 
@@ -174,56 +156,6 @@ out:
         json_decref(nodes);
         gb_volume_close(&v);
         gb_registered_fini(&r);
-        return status;
-}
-
-static json_t *brick_json(const struct gb_vbrick *b)
-{
-        return json_pack("{s:s,s:i,s:b,s:b,s:b,s:b,s:I,s:I,s:s}", "brick", b->name, "set", (int)b->set,
-                         "usable", b->usable, "arbiter", b->arbiter, "blamed", b->blamed, "changelog",
-                         (int)b->status.changelog, "pending_heals", (json_int_t)b->status.pending,
-                         "last_slice", (json_int_t)b->status.last_slice, "error",
-                         b->error.code ? b->error.text : "");
-}
-
-int gb_cmd_status(const struct gb_cli *c, int argc, char **argv)
-{
-        struct gb_error err = {0};
-        struct gb_volume v;
-        json_t *bricks = json_array();
-        int status = GB_EXIT_OK;
-
-        (void)argc;
-        if (gb_volume_open(c, argv[0], argv[1], true, &v, &err) < 0) {
-                json_decref(bricks);
-                return gb_fail(&err);
-        }
-        if (!c->o.json)
-                printf("volume %s: %u replica sets of %u, changelog %s%s%s\n", v.name, v.n_sets, v.set_size,
-                       v.changelog ? "on" : "off", v.sharded ? ", sharded" : "",
-                       v.rebalancing ? ", rebalancing" : "");
-        for (unsigned i = 0; i < v.n_bricks; i++) {
-                const struct gb_vbrick *b = &v.bricks[i];
-                char when[32];
-
-                if (!b->usable)
-                        status = GB_EXIT_INCOMPLETE;
-                if (c->o.json) {
-                        json_array_append_new(bricks, brick_json(b));
-                        continue;
-                }
-                time_text(b->status.last_slice, when);
-                printf("  set %u  %s  %s%s%s  pending heals %" PRIu64 "  last rollover %s%s%s\n", b->set,
-                       b->name, b->usable ? "up" : "DOWN", b->arbiter ? " arbiter" : "",
-                       b->blamed ? " blamed" : "", (uint64_t)b->status.pending, when,
-                       b->error.code ? "  " : "", b->error.text);
-        }
-        if (c->o.json)
-                status = print_json(json_pack("{s:s,s:b,s:O}", "volume", v.name, "changelog", v.changelog,
-                                              "bricks", bricks))
-                                 ?: status;
-        json_decref(bricks);
-        gb_volume_close(&v);
         return status;
 }
 

@@ -28,6 +28,9 @@ int gb_cmd_abort(const struct gb_cli *c, int argc, char **argv);
 int gb_cmd_sessions(const struct gb_cli *c, int argc, char **argv);
 int gb_cmd_show(const struct gb_cli *c, int argc, char **argv);
 int gb_cmd_verify(const struct gb_cli *c, int argc, char **argv);
+int gb_cmd_changelog(const struct gb_cli *c, int argc, char **argv);
+int gb_cmd_doctor(const struct gb_cli *c, int argc, char **argv);
+int gb_cmd_metrics(const struct gb_cli *c, int argc, char **argv);
 int gb_cmd_status(const struct gb_cli *c, int argc, char **argv);
 int gb_cmd_resolve(const struct gb_cli *c, int argc, char **argv);
 

@@ -5,7 +5,8 @@
  *
  *   main.c         options, the command table, signals
  *   cmd_list.c     full, inc                      cmd_session.c  register, run, prepare, commit, abort
- *   cmd_show.c     sessions, show, status, resolve
+ *   cmd_show.c     sessions, show, resolve        cmd_status.c   status, metrics
+ *   cmd_doctor.c   doctor                         cmd_changelog.c changelog usage, purge
  *   cmd_verify.c   verify                         verify.c, listread.c
  *   make.c         fills a list from what follows
  *   endpoint.c     HOST to a connected agent      volume.c       topology, health, which brick to ask
@@ -16,6 +17,7 @@
  *   list.c         the out-file                   format_*.c     one format each
  *   manifest.c     FILE.manifest, of its making    sweep.c        what only ctimes tell
  *   output.c       temporary, fsync, rename       spool.c        entries kept in a file
+ *   health.c       what status, doctor, changelog and metrics ask of all agents
  *   session.c      positions on all agents        registry.c     name -> host, volume
  *   progress.c     the line on the terminal       exitcode.h     each exit status
  */
@@ -47,7 +49,11 @@ static const struct gb_command commands[] = {
         {"inc", 4, 4, "HOST VOLUME START END", "changes between two times, without a session", gb_cmd_inc},
         {"verify", 2, 2, "SESSION LIST", "does a list lack anything that changed?", gb_cmd_verify},
         {"resolve", 3, -1, "HOST VOLUME GFID...", "paths of gfids", gb_cmd_resolve},
-        {"status", 2, 2, "HOST VOLUME", "bricks and agents of a volume", gb_cmd_status},
+        {"status", 2, 2, "HOST VOLUME", "agents, bricks and sessions of a volume", gb_cmd_status},
+        {"doctor", 2, 2, "HOST VOLUME", "what would make the next list fail", gb_cmd_doctor},
+        {"changelog", 3, 3, "usage|purge HOST VOLUME", "what history costs; remove what nobody needs",
+         gb_cmd_changelog},
+        {"metrics", 2, 2, "HOST VOLUME", "numbers for node_exporter", gb_cmd_metrics},
 };
 
 #define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))
@@ -64,7 +70,11 @@ enum {
         OPT_ON_GAP,
         OPT_JSON,
         OPT_PROGRESS,
-        OPT_RSH
+        OPT_RSH,
+        OPT_KEEP,
+        OPT_YES,
+        OPT_NO_CUMULATIVE,
+        OPT_TEXTFILE
 };
 
 static const struct option long_options[] = {{"out-file", required_argument, NULL, 'o'},
@@ -81,6 +91,10 @@ static const struct option long_options[] = {{"out-file", required_argument, NUL
                                              {"quiet", no_argument, NULL, 'q'},
                                              {"progress", required_argument, NULL, OPT_PROGRESS},
                                              {"rsh", required_argument, NULL, OPT_RSH},
+                                             {"keep", required_argument, NULL, OPT_KEEP},
+                                             {"yes", no_argument, NULL, OPT_YES},
+                                             {"no-cumulative", no_argument, NULL, OPT_NO_CUMULATIVE},
+                                             {"textfile", required_argument, NULL, OPT_TEXTFILE},
                                              {"help", no_argument, NULL, 'h'},
                                              {"version", no_argument, NULL, OPT_VERSION},
                                              {NULL, 0, NULL, 0}};
@@ -148,7 +162,11 @@ static int help(void)
              "history\n"
              "                          has a gap in full\n"
              "      --rsh=PROGRAM       reach agents by PROGRAM HOST gbackupd --single\n"
-             "      --json              sessions, show, status, verify: JSON\n"
+             "      --json              JSON from sessions, show, status, doctor, changelog, verify\n"
+             "      --keep=DAYS         changelog purge: keep the history of the last DAYS days (30)\n"
+             "      --no-cumulative     changelog: do not count what runs since the last full need\n"
+             "      --yes               changelog purge: remove, instead of telling what would be\n"
+             "      --textfile=FILE     metrics: into this file, for node_exporter's textfile collector\n"
              "      --progress=MODE     auto, none, json\n"
              "  -q, --quiet             only errors on stderr\n"
              "  -h, --help              this text\n"
@@ -207,6 +225,15 @@ static bool parse_progress(const char *name, enum gb_progress_mode *out)
         return false;
 }
 
+static bool parse_days(const char *text, unsigned *out)
+{
+        char *end;
+        unsigned long v = strtoul(text, &end, 10);
+
+        *out = (unsigned)v;
+        return *text >= '0' && *text <= '9' && !*end && v <= 36500;
+}
+
 /* -1: go on; otherwise the exit status. */
 static int one_option(struct gb_options *o, int opt)
 {
@@ -256,6 +283,17 @@ static int one_option(struct gb_options *o, int opt)
         case OPT_JSON:
                 o->json = true;
                 return -1;
+        case OPT_KEEP:
+                return parse_days(optarg, &o->keep_days) ? -1 : usage("--keep takes a number of days, 0 to 36500");
+        case OPT_NO_CUMULATIVE:
+                o->no_cumulative = true;
+                return -1;
+        case OPT_YES:
+                o->yes = true;
+                return -1;
+        case OPT_TEXTFILE:
+                o->textfile = optarg;
+                return *optarg ? -1 : usage("--textfile needs a name");
         case OPT_PROGRESS:
                 return parse_progress(optarg, &o->progress) ? -1
                                                             : usage("--progress is one of auto, none, json");
@@ -320,7 +358,7 @@ static int dispatch(const struct gb_cli *c, int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-        struct gb_cli c = {.o = {.out_file = "output.txt"}, .cancel_fd = -1};
+        struct gb_cli c = {.o = {.out_file = "output.txt", .keep_days = 30}, .cancel_fd = -1};
         int opt;
 
         setlocale(LC_ALL, "C");

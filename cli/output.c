@@ -98,6 +98,13 @@ int gb_output_hash(struct gb_output *o, struct gb_error *err)
         return 0;
 }
 
+int gb_output_mode(struct gb_output *o, unsigned mode, struct gb_error *err)
+{
+        if (!o->to_stdout && fchmod(o->fd, mode) < 0)
+                return gb_error_sys(err, GB_ERR_SYSTEM, "%s: chmod", o->path);
+        return 0;
+}
+
 static int end_hash(struct gb_output *o, struct gb_error *err)
 {
         unsigned char bytes[EVP_MAX_MD_SIZE];

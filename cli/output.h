@@ -17,6 +17,8 @@ struct gb_output;
 struct gb_output *gb_output_open(const char *path, struct gb_error *err);
 /* From here on keep the SHA-256 of what is written.  Before the first write. */
 int gb_output_hash(struct gb_output *o, struct gb_error *err);
+/* Let others read it: a list is for its owner only.  stdout is left alone. */
+int gb_output_mode(struct gb_output *o, unsigned mode, struct gb_error *err);
 int gb_output_write(struct gb_output *o, const void *bytes, size_t n, struct gb_error *err);
 /* Flush and sync; the file has no name yet.  Then gb_output_publish() cannot fail for lack of space. */
 int gb_output_finish(struct gb_output *o, struct gb_error *err);

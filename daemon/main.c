@@ -14,6 +14,8 @@
  *     handle_brick.c   BRICK_STATUS, CURSOR, LOOK, EXISTS
  *     handle_stream.c  OPEN, NEXT, CLOSE
  *     handle_session.c SESSION_*
+ *     handle_examine.c EXAMINE: examine.[ch] looks, findings.[ch] tells
+ *     handle_usage.c   CHANGELOG_USAGE, CHANGELOG_PURGE; needs.[ch]: whose history it is
  *     stream.[ch]      what NEXT draws from: scan, history, resolve
  *     session.[ch]     the session store
  *     lock.[ch]        one run of a session at a time

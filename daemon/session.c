@@ -238,8 +238,9 @@ static int set_up(struct gb_store *s, struct gb_error *err)
         if (version != 0 && version != SCHEMA_VERSION)
                 return gb_error_set(
                         err, GB_ERR_CORRUPT,
-                        "%s: written by another version of gbackupd (schema %d, this one knows %d)", s->file,
-                        version, SCHEMA_VERSION);
+                        "%s: written by a newer gbackupd (schema %d, this one knows up to %d): install that "
+                        "version again, or restore the file saved before the upgrade",
+                        s->file, version, SCHEMA_VERSION);
         if (version == 0 && exec(s, schema, err) < 0)
                 return -1;
         if (tx_commit(&tx, err) < 0)
@@ -596,6 +597,32 @@ int gb_store_list(struct gb_store *s, gbx_sessions_res *out, struct gb_error *er
         xdr_free((xdrproc_t)xdr_gbx_sessions_res, (char *)out);
         memset(out, 0, sizeof(*out));
         return -1;
+}
+
+int gb_store_cursors(struct gb_store *s, const char *brick, gb_store_cursor_fn each, void *arg,
+                     struct gb_error *err)
+{
+        CLEANUP_STMT sqlite3_stmt *st =
+                prepare(s,
+                        "SELECT session.name, session.volume, generation.state, cursor.cursor FROM cursor "
+                        "JOIN generation ON cursor.generation = generation.id "
+                        "JOIN session ON generation.session = session.id "
+                        "WHERE cursor.brick = ? ORDER BY session.name, generation.state",
+                        err);
+        int rc;
+
+        if (!st)
+                return -1;
+        bind_blob(st, 1, brick, strlen(brick));
+        while ((rc = sqlite3_step(st)) == SQLITE_ROW) {
+                const char *cursor = sqlite3_column_blob(st, 3);
+
+                if (each(arg, (const char *)sqlite3_column_text(st, 0),
+                         (const char *)sqlite3_column_text(st, 1), (const char *)sqlite3_column_text(st, 2),
+                         cursor ? cursor : "", (size_t)sqlite3_column_bytes(st, 3), err) < 0)
+                        return -1;
+        }
+        return rc == SQLITE_DONE ? 0 : fail(s, err, "read the session store");
 }
 
 /* Name (up to GB_HOST_MAX bytes) and id of a generation; empty and 0 if there is none. */

@@ -54,6 +54,13 @@ int gb_store_abort(struct gb_store *s, const char *session, const char *volume, 
                    struct gb_error *err);
 int gb_store_unregister(struct gb_store *s, const char *session, const char *volume, struct gb_error *err);
 
+/* Call `each` for every position stored of a brick, of whatever session, volume and state ("committed",
+ * "pending" or another).  It returns 0, or -1 to stop. */
+typedef int (*gb_store_cursor_fn)(void *arg, const char *session, const char *volume, const char *state,
+                                  const char *cursor, size_t len, struct gb_error *err);
+int gb_store_cursors(struct gb_store *s, const char *brick, gb_store_cursor_fn each, void *arg,
+                     struct gb_error *err);
+
 /* Number of a session, never used for another one even after it was unregistered. */
 int gb_store_row(struct gb_store *s, const char *session, const char *volume, int64_t *row,
                  struct gb_error *err);

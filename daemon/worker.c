@@ -54,6 +54,9 @@ static const struct {
         PROC(SESSION_LIST, GB_WORKER_READY),
         PROC(CHANGELOG_ENABLE, GB_WORKER_READY),
         PROC(SESSION_LAST_FULL, GB_WORKER_READY),
+        PROC(EXAMINE, GB_WORKER_READY),
+        PROC(CHANGELOG_USAGE, GB_WORKER_READY),
+        PROC(CHANGELOG_PURGE, GB_WORKER_READY),
 };
 #define N_PROCEDURES (sizeof(procedures) / sizeof(procedures[0]))
 

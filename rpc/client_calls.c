@@ -104,6 +104,28 @@ int gb_call_enable(struct gb_client *c, const char *volume, bool *was_on, struct
         return 0;
 }
 
+int gb_call_examine(struct gb_client *c, const char *volume, const char *brick, gbx_examine_res *out,
+                    struct gb_error *err)
+{
+        gbx_brick_arg arg;
+
+        GB_WIRE_SET(arg.volume, gbx_volname, volume);
+        GB_WIRE_SET(arg.brick, gbx_brick, brick);
+        return gb_client_call(c, GBX_EXAMINE, GB_CALL_MS, (xdrproc_t)xdr_gbx_brick_arg, &arg,
+                              WHOLE(gbx_examine_res), out, sizeof(*out), err);
+}
+
+int gb_call_usage(struct gb_client *c, const char *volume, const char *brick, int64_t keep_from, bool cumulative,
+                  bool purge, gbx_usage *out, struct gb_error *err)
+{
+        gbx_usage_arg arg = {.keep_from = keep_from, .cumulative = cumulative};
+
+        GB_WIRE_SET(arg.volume, gbx_volname, volume);
+        GB_WIRE_SET(arg.brick, gbx_brick, brick);
+        return gb_client_call(c, purge ? GBX_CHANGELOG_PURGE : GBX_CHANGELOG_USAGE, GB_CALL_MS,
+                              (xdrproc_t)xdr_gbx_usage_arg, &arg, ARM(gbx_usage), out, sizeof(*out), err);
+}
+
 static void set_session(gbx_session_arg *arg, const char *session, const char *volume,
                         const gb_gfid *volume_id)
 {

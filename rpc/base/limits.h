@@ -60,6 +60,9 @@
 /* Pending-heal entries of a brick that are looked at one by one before all siblings count as blamed. */
 #define GB_HEAL_LOOK_MAX 4096
 
+/* Findings of one EXAMINE. */
+#define GB_FINDINGS_MAX 4096
+
 /* Deadlines, milliseconds. */
 #define GB_CONNECT_MS    5000   /* one address */
 #define GB_HANDSHAKE_MS  10000  /* accept to HELLO */
