@@ -46,6 +46,10 @@ struct gb_cli {
         int cancel_fd; /* readable after SIGINT or SIGTERM */
 };
 
+/* From here on a first signal no longer cancels what waits for an agent: what is under way takes milliseconds
+ * and should not be torn.  If it does take longer the program ends all the same. */
+void gb_cancel_hold(void);
+
 /* One line to stderr, "gbackup-cli: " in front, control characters made visible. */
 void gb_say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* The same, unless --quiet. */

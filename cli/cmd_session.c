@@ -24,9 +24,9 @@ static int open_session(const struct gb_cli *c, const char *name, struct opened 
         memset(o, 0, sizeof(*o));
         if (gb_session_name_check(name, err) < 0 || gb_registry_get(name, &o->reg, err) < 0)
                 return -1;
-        if (gb_volume_open(c, o->reg.host, o->reg.volume, false, &o->volume, err) < 0)
+        if (gb_session_volume(c, &o->reg, &o->volume, err) < 0)
                 return -1;
-        return gb_session_open(&o->session, name, &o->volume, err);
+        return gb_session_open(c, &o->session, &o->reg, &o->volume, err);
 }
 
 static void close_session(struct opened *o)
@@ -38,7 +38,7 @@ static void close_session(struct opened *o)
 
 int gb_cmd_register(const struct gb_cli *c, int argc, char **argv)
 {
-        struct gb_registered reg = {argv[0], argv[1], argv[2]};
+        struct gb_registered reg = {.session = argv[0], .host = argv[1], .volume = argv[2]};
         struct gb_error err = {0};
         struct gb_volume v;
         bool was_on = true;
@@ -80,7 +80,7 @@ int gb_cmd_unregister(const struct gb_cli *c, int argc, char **argv)
         if (rc == 0)
                 rc = gb_registry_get(argv[0], &reg, &err);
         if (rc == 0) {
-                rc = gb_volume_open(c, reg.host, reg.volume, false, &v, &err);
+                rc = gb_session_volume(c, &reg, &v, &err);
                 if (rc == 0)
                         rc = gb_session_unregister(argv[0], &v, &err);
                 else if (err.code == GB_ERR_NO_VOLUME)
@@ -154,7 +154,7 @@ static int make_list(const struct gb_cli *c, struct opened *o, enum gb_list_leve
                 gb_session_abort(&o->session, &nothing, &ignored);
                 return -1;
         }
-        return commit ? gb_session_commit(c, &o->session, NULL, &nothing, err) : 0;
+        return commit ? gb_session_commit(&o->session, NULL, &nothing, err) : 0;
 }
 
 static const char *base_name(const gbx_generation *g, char out[GB_HOST_MAX + 1])
@@ -237,7 +237,7 @@ int gb_cmd_commit(const struct gb_cli *c, int argc, char **argv)
         int rc = open_session(c, argv[0], &o, &err);
 
         if (rc == 0)
-                rc = gb_session_commit(c, &o.session, argc > 1 ? argv[1] : NULL, &nothing, &err);
+                rc = gb_session_commit(&o.session, argc > 1 ? argv[1] : NULL, &nothing, &err);
         if (rc == 0 && nothing) {
                 if (o.session.base)
                         gb_note(c, "session %s: nothing is prepared; the last run is committed already",

@@ -13,6 +13,7 @@
 #include "feed.h"
 #include "health.h"
 #include "registry.h"
+#include "session.h"
 #include "volume.h"
 #include "wire_error.h"
 
@@ -141,7 +142,7 @@ int gb_cmd_show(const struct gb_cli *c, int argc, char **argv)
 
         (void)argc;
         if (gb_session_name_check(argv[0], &err) < 0 || gb_registry_get(argv[0], &r, &err) < 0 ||
-            gb_volume_open(c, r.host, r.volume, false, &v, &err) < 0) {
+            gb_session_volume(c, &r, &v, &err) < 0) {
                 status = gb_fail(&err);
                 goto out;
         }

@@ -12,6 +12,7 @@
 #include "command.h"
 #include "progress.h"
 #include "registry.h"
+#include "session.h"
 #include "verify.h"
 
 /* Paths that the JSON answer names; it is kept in memory. */
@@ -57,7 +58,7 @@ static int open_volume(const struct gb_cli *c, const char *session, const struct
 
         if (gb_session_name_check(session, err) < 0 || gb_registry_get(session, &r, err) < 0)
                 return -1;
-        rc = gb_volume_open(c, r.host, r.volume, false, v, err);
+        rc = gb_session_volume(c, &r, v, err);
         if (rc == 0 && !gb_gfid_eq(&v->id, &m->volume_id)) {
                 gb_volume_close(v);
                 rc = gb_error_set(err, GB_ERR_USAGE, "the list is of another volume than session %s",

@@ -31,9 +31,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include "command.h"
+#include "output.h"
 #include "progress.h"
 
 static const struct gb_command commands[] = {
@@ -307,15 +309,42 @@ static int one_option(struct gb_options *o, int opt)
 
 static int cancel_pipe[2] = {-1, -1};
 
-/* The first signal asks everything to give up; the second does not wait. */
+/* Milliseconds from the first signal to the end, however busy we are. */
+#define CANCEL_MS 150
+
+static volatile sig_atomic_t hold;
+
+void gb_cancel_hold(void)
+{
+        hold = 1;
+}
+
+/* Whatever kept us: everything that could be left behind is a name of a temporary file. */
+static void on_timer(int sig)
+{
+        static const char text[] = "gbackup-cli: interrupted\n";
+        static const char held[] = "gbackup-cli: interrupted while committing; `show` tells where it stands\n";
+
+        (void)sig;
+        gb_output_abandon();
+        (void)!write(STDERR_FILENO, hold ? held : text, (hold ? sizeof(held) : sizeof(text)) - 1);
+        _exit(GB_EXIT_ERROR);
+}
+
+/* The first signal asks everything that waits to give up, and soon does not ask any more; the second does
+ * not wait. */
 static void on_signal(int sig)
 {
+        const struct itimerval soon = {.it_value.tv_usec = CANCEL_MS * 1000};
         static volatile sig_atomic_t before;
 
-        if (before)
+        if (before) {
+                gb_output_abandon();
                 _exit(128 + sig);
+        }
         before = 1;
-        if (write(cancel_pipe[1], "", 1) < 0)
+        setitimer(ITIMER_REAL, &soon, NULL);
+        if (!hold && write(cancel_pipe[1], "", 1) < 0)
                 _exit(128 + sig);
 }
 
@@ -327,6 +356,7 @@ static int setup_signals(struct gb_cli *c)
                 return -1;
         c->cancel_fd = cancel_pipe[0];
         signal(SIGPIPE, SIG_IGN);
+        signal(SIGALRM, on_timer);
         sigaction(SIGINT, &sa, NULL);
         sigaction(SIGTERM, &sa, NULL);
         sigaction(SIGHUP, &sa, NULL);

@@ -32,6 +32,32 @@ struct gb_output {
         uint8_t buffer[OUTPUT_BUFFER];
 };
 
+/* Temporary files that have a name just now: what gb_output_abandon() removes. */
+static const char *volatile named[8];
+
+static void remember(const char *name)
+{
+        for (unsigned i = 0; i < sizeof(named) / sizeof(named[0]); i++)
+                if (!named[i]) {
+                        named[i] = name;
+                        return;
+                }
+}
+
+static void forget(const char *name)
+{
+        for (unsigned i = 0; i < sizeof(named) / sizeof(named[0]); i++)
+                if (named[i] == name)
+                        named[i] = NULL;
+}
+
+void gb_output_abandon(void)
+{
+        for (unsigned i = 0; i < sizeof(named) / sizeof(named[0]); i++)
+                if (named[i])
+                        unlink(named[i]);
+}
+
 static int open_named(struct gb_output *o, struct gb_error *err)
 {
         if (asprintf(&o->temporary, "%s/.gbackup.XXXXXX", o->dir) < 0) {
@@ -45,6 +71,7 @@ static int open_named(struct gb_output *o, struct gb_error *err)
                 o->temporary = NULL;
                 return -1;
         }
+        remember(o->temporary);
         return 0;
 }
 
@@ -186,8 +213,10 @@ static int give_name(struct gb_output *o, struct gb_error *err)
                         o->temporary = NULL;
                         return gb_error_set(err, GB_ERR_MEMORY, "out of memory");
                 }
+                remember(o->temporary);
                 if (linkat(AT_FDCWD, self, AT_FDCWD, o->temporary, AT_SYMLINK_FOLLOW) == 0)
                         return 0;
+                forget(o->temporary);
                 free(o->temporary);
                 o->temporary = NULL;
                 if (errno != EEXIST)
@@ -209,6 +238,7 @@ int gb_output_publish(struct gb_output *o, struct gb_error *err)
                 } else if (rename(o->temporary, o->path) < 0) {
                         rc = gb_error_sys(err, GB_ERR_SYSTEM, "%s: cannot put the list in place", o->path);
                 } else {
+                        forget(o->temporary);
                         free(o->temporary);
                         o->temporary = NULL;
                         if (dir < 0 || fsync(dir) < 0)
@@ -223,8 +253,10 @@ void gb_output_discard(struct gb_output *o)
 {
         if (!o)
                 return;
-        if (o->temporary)
+        if (o->temporary) {
                 unlink(o->temporary);
+                forget(o->temporary);
+        }
         if (o->fd >= 0 && !o->to_stdout)
                 close(o->fd);
         EVP_MD_CTX_free(o->hash);

@@ -28,6 +28,8 @@ const char *gb_output_digest(const struct gb_output *o);
 int gb_output_publish(struct gb_output *o, struct gb_error *err);
 /* Forget it, NULL allowed. */
 void gb_output_discard(struct gb_output *o);
+/* For a signal handler that ends the program: no temporary file is left. */
+void gb_output_abandon(void);
 uint64_t gb_output_bytes(const struct gb_output *o);
 
 #endif

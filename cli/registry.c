@@ -52,14 +52,52 @@ static int no_memory(struct gb_error *err)
         return gb_error_set(err, GB_ERR_MEMORY, "out of memory");
 }
 
+static int damaged(const char *path, const char *why, struct gb_error *err)
+{
+        return gb_error_set(err, GB_ERR_CORRUPT, "%s: %s; remove it and register the session again", path, why);
+}
+
+static int take_hosts(const json_t *list, struct gb_registered *out)
+{
+        size_t n = json_array_size(list);
+
+        if (!n)
+                return 0;
+        out->hosts = calloc(n, sizeof(*out->hosts));
+        for (size_t i = 0; out->hosts && i < n; i++) {
+                const char *host = json_string_value(json_array_get(list, i));
+
+                if (!host || !*host || !(out->hosts[out->n_hosts] = strdup(host)))
+                        return -1;
+                out->n_hosts++;
+        }
+        return out->hosts ? 0 : -1;
+}
+
+static int take_all(json_t *j, const char *session, struct gb_registered *out)
+{
+        const char *host, *volume, *last = NULL;
+        json_t *hosts = NULL;
+        json_int_t when = 0;
+
+        if (json_unpack(j, "{s:s,s:s,s?o,s?s,s?I}", "host", &host, "volume", &volume, "hosts", &hosts, "last",
+                        &last, "last_when", &when) < 0)
+                return -1;
+        out->session = strdup(session);
+        out->host = strdup(host);
+        out->volume = strdup(volume);
+        out->last = last ? strdup(last) : NULL;
+        out->last_when = when;
+        return out->session && out->host && out->volume && !last == !out->last ? take_hosts(hosts, out) : -1;
+}
+
 int gb_registry_get(const char *session, struct gb_registered *out, struct gb_error *err)
 {
         GB_CLEANUP_FREE
         char *path = file_of(session);
         json_error_t why;
         json_t *j;
-        const char *host, *volume;
-        int rc = 0;
+        int rc;
 
         memset(out, 0, sizeof(*out));
         if (!path)
@@ -71,22 +109,10 @@ int gb_registry_get(const char *session, struct gb_registered *out, struct gb_er
                         session);
         j = json_load_file(path, JSON_REJECT_DUPLICATES, &why);
         if (!j)
-                return gb_error_set(err, GB_ERR_CORRUPT, "%s: %s; remove it and register the session again",
-                                    path, why.text);
-        if (json_unpack(j, "{s:s,s:s}", "host", &host, "volume", &volume) < 0) {
-                rc = gb_error_set(err, GB_ERR_CORRUPT,
-                                  "%s: host or volume is missing; remove it and register "
-                                  "the session again",
-                                  path);
-        } else {
-                out->session = strdup(session);
-                out->host = strdup(host);
-                out->volume = strdup(volume);
-                if (!out->session || !out->host || !out->volume)
-                        rc = no_memory(err);
-        }
+                return damaged(path, why.text, err);
+        rc = take_all(j, session, out);
         json_decref(j);
-        return rc;
+        return rc < 0 ? damaged(path, "it does not say host and volume", err) : 0;
 }
 
 static int make_dirs(const char *dir, struct gb_error *err)
@@ -123,7 +149,27 @@ int gb_registry_check_new(const char *session, struct gb_error *err)
         return 0;
 }
 
-int gb_registry_put(const struct gb_registered *r, struct gb_error *err)
+static json_t *to_json(const struct gb_registered *r)
+{
+        json_t *j = json_pack("{s:s,s:s}", "host", r->host, "volume", r->volume);
+        json_t *hosts = r->n_hosts ? json_array() : NULL;
+        int rc = j ? 0 : -1;
+
+        for (unsigned i = 0; hosts && i < r->n_hosts; i++)
+                rc |= json_array_append_new(hosts, json_string(r->hosts[i]));
+        if (hosts)
+                rc |= json_object_set_new(j, "hosts", hosts);
+        if (r->last) {
+                rc |= json_object_set_new(j, "last", json_string(r->last));
+                rc |= json_object_set_new(j, "last_when", json_integer(r->last_when));
+        }
+        if (rc == 0)
+                return j;
+        json_decref(j);
+        return NULL;
+}
+
+int gb_registry_update(const struct gb_registered *r, struct gb_error *err)
 {
         GB_CLEANUP_FREE
         char *path = file_of(r->session);
@@ -134,11 +180,7 @@ int gb_registry_put(const struct gb_registered *r, struct gb_error *err)
 
         if (!path)
                 return no_memory(err);
-        if (make_dirs(state_dir(), err) < 0)
-                return -1;
-        if (gb_registry_check_new(r->session, err) < 0)
-                return -1;
-        j = json_pack("{s:s,s:s,s:s}", "session", r->session, "host", r->host, "volume", r->volume);
+        j = to_json(r);
         text = j ? json_dumps(j, JSON_INDENT(2)) : NULL;
         json_decref(j);
         if (!text)
@@ -152,6 +194,13 @@ int gb_registry_put(const struct gb_registered *r, struct gb_error *err)
                 return -1;
         }
         return gb_output_publish(out, err);
+}
+
+int gb_registry_put(const struct gb_registered *r, struct gb_error *err)
+{
+        if (make_dirs(state_dir(), err) < 0 || gb_registry_check_new(r->session, err) < 0)
+                return -1;
+        return gb_registry_update(r, err);
 }
 
 int gb_registry_remove(const char *session, struct gb_error *err)
@@ -208,5 +257,9 @@ void gb_registered_fini(struct gb_registered *r)
         free(r->session);
         free(r->host);
         free(r->volume);
+        free(r->last);
+        for (unsigned i = 0; i < r->n_hosts; i++)
+                free(r->hosts[i]);
+        free(r->hosts);
         memset(r, 0, sizeof(*r));
 }

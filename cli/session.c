@@ -64,16 +64,39 @@ int gb_session_register(const char *name, struct gb_volume *v, struct gb_error *
         return 0;
 }
 
+/* ---- opening ---- */
+
+int gb_session_volume(const struct gb_cli *c, const struct gb_registered *reg, struct gb_volume *v,
+                      struct gb_error *err)
+{
+        struct gb_error why;
+
+        if (gb_volume_open(c, reg->host, reg->volume, false, v, err) == 0)
+                return 0;
+        for (unsigned i = 0; gb_volume_spares(err->code) && i < reg->n_hosts; i++) {
+                if (strcmp(reg->hosts[i], reg->host) == 0 ||
+                    gb_volume_open(c, reg->hosts[i], reg->volume, false, v, &why) < 0)
+                        continue;
+                gb_note(c, "%s; asked %s instead", err->text, reg->hosts[i]);
+                return 0;
+        }
+        return -1;
+}
+
+static int lock(const struct gb_session *s, const struct gb_node *n, gbx_session *state, struct gb_error *err)
+{
+        return gb_call_session_lock(n->control, s->name, s->volume->name, &s->volume->id, state, err);
+}
+
 static int lock_node(struct gb_session *s, struct gb_node *n, struct gb_error *err)
 {
         struct gb_session_node *sn = &s->nodes[s->n_nodes];
-        int rc = gb_call_session_lock(n->control, s->name, s->volume->name, &s->volume->id, &sn->state, err);
+        int rc = lock(s, n, &sn->state, err);
 
         if (rc < 0 && err->code == GB_ERR_NO_SESSION) {
                 if (gb_call_session_register(n->control, s->name, s->volume->name, &s->volume->id, err) < 0)
                         return -1;
-                rc = gb_call_session_lock(n->control, s->name, s->volume->name, &s->volume->id, &sn->state,
-                                          err);
+                rc = lock(s, n, &sn->state, err);
         }
         if (rc < 0)
                 return -1;
@@ -81,6 +104,32 @@ static int lock_node(struct gb_session *s, struct gb_node *n, struct gb_error *e
         sn->locked = true;
         s->n_nodes++;
         return 0;
+}
+
+static void release_node(const struct gb_session *s, struct gb_session_node *n)
+{
+        struct gb_error ignored;
+
+        if (n->locked) /* if this fails the lock ends with the connection */
+                gb_call_session_unlock(n->node->control, s->name, s->volume->name, &ignored);
+        gb_xdr_release((xdrproc_t)xdr_gbx_session, &n->state);
+        gb_xdr_release((xdrproc_t)xdr_gbx_generation, &n->last_full);
+}
+
+/* A node that cannot tell the session's state takes no part in this run. */
+static void leave_out(struct gb_session *s, struct gb_node *n, const struct gb_error *why)
+{
+        gb_note(s->cli, "%s takes no part: %s", n->host, why->text);
+        n->error = *why;
+        gb_volume_lose(s->volume, n, why);
+}
+
+static void drop_node(struct gb_session *s, unsigned i)
+{
+        release_node(s, &s->nodes[i]);
+        s->n_nodes--;
+        memmove(&s->nodes[i], &s->nodes[i + 1], (s->n_nodes - i) * sizeof(*s->nodes));
+        memset(&s->nodes[s->n_nodes], 0, sizeof(*s->nodes));
 }
 
 static const gbx_generation *newest(const struct gb_session *s)
@@ -96,69 +145,49 @@ static const gbx_generation *newest(const struct gb_session *s)
         return best;
 }
 
-/* Somebody committed a generation that others still hold as pending: it counts as committed there too.
- * Their state is read again. */
-static int roll_forward(struct gb_session *s, struct gb_error *err)
+static bool gen_is(const gbx_generation *g, const char *name)
 {
-        const gbx_generation *base = newest(s);
+        char text[GB_HOST_MAX + 1];
+
+        return name && *name && strcmp(gen_name(g, text), name) == 0;
+}
+
+/* Commit what a node holds as pending, and read its state again. */
+static int forward_node(struct gb_session *s, struct gb_session_node *n, struct gb_error *err)
+{
         char name[GB_HOST_MAX + 1];
 
-        for (unsigned i = 0; base && i < s->n_nodes; i++) {
-                struct gb_session_node *n = &s->nodes[i];
-
-                if (gen_none(&n->state.pending) || !gen_same(&n->state.pending, base))
-                        continue;
-                if (gb_call_session_commit(n->node->control, s->name, s->volume->name, gen_name(base, name),
-                                           err) < 0)
-                        return -1;
-                gb_xdr_release((xdrproc_t)xdr_gbx_session, &n->state);
-                memset(&n->state, 0, sizeof(n->state));
-                if (gb_call_session_lock(n->node->control, s->name, s->volume->name, &s->volume->id,
-                                         &n->state, err) < 0)
-                        return -1;
-                base = newest(s);
-        }
-        s->base = base;
-        return 0;
-}
-
-int gb_session_open(struct gb_session *s, const char *name, struct gb_volume *v, struct gb_error *err)
-{
-        memset(s, 0, sizeof(*s));
-        s->name = name;
-        s->volume = v;
-        s->nodes = calloc(v->n_nodes + 1, sizeof(*s->nodes));
-        if (!s->nodes)
-                return gb_error_set(err, GB_ERR_MEMORY, "out of memory");
-        for (unsigned i = 0; i < v->n_nodes; i++) {
-                if (!v->nodes[i].control || !owns_bricks(v, &v->nodes[i]))
-                        continue;
-                if (lock_node(s, &v->nodes[i], err) < 0) {
-                        gb_session_close(s);
-                        return -1;
-                }
-        }
-        if (roll_forward(s, err) < 0) {
-                gb_session_close(s);
+        if (gb_call_session_commit(n->node->control, s->name, s->volume->name,
+                                   gen_name(&n->state.pending, name), err) < 0)
                 return -1;
-        }
-        return 0;
+        gb_xdr_release((xdrproc_t)xdr_gbx_session, &n->state);
+        memset(&n->state, 0, sizeof(n->state));
+        return lock(s, n->node, &n->state, err);
 }
 
-void gb_session_close(struct gb_session *s)
+/* A generation that was decided, here or by an agent, counts as committed where it is still pending. */
+static int roll_forward(struct gb_session *s, struct gb_error *err)
 {
-        struct gb_error ignored;
-
-        for (unsigned i = 0; i < s->n_nodes; i++) {
+        for (unsigned i = 0; i < s->n_nodes;) {
                 struct gb_session_node *n = &s->nodes[i];
+                const gbx_generation *base = newest(s), *g = &n->state.pending;
 
-                if (n->locked) /* if this fails the lock ends with the connection */
-                        gb_call_session_unlock(n->node->control, s->name, s->volume->name, &ignored);
-                gb_xdr_release((xdrproc_t)xdr_gbx_session, &n->state);
-                gb_xdr_release((xdrproc_t)xdr_gbx_generation, &n->last_full);
+                if (gen_none(g) || !((base && gen_same(g, base)) || gen_is(g, s->reg->last))) {
+                        i++;
+                        continue;
+                }
+                if (forward_node(s, n, err) == 0) {
+                        i = 0; /* there may be a newer base now */
+                        continue;
+                }
+                if (!gb_volume_spares(err->code))
+                        return -1;
+                leave_out(s, n->node, err);
+                drop_node(s, i);
+                i = 0;
         }
-        free(s->nodes);
-        memset(s, 0, sizeof(*s));
+        s->base = newest(s);
+        return 0;
 }
 
 static const struct gb_session_node *node_state(const struct gb_session *s, const struct gb_node *n)
@@ -169,17 +198,93 @@ static const struct gb_session_node *node_state(const struct gb_session *s, cons
         return NULL;
 }
 
+/* Is what the agents have as the last generation really the last?  If only absent ones can know, say so; if
+ * nobody knows any more, all begins anew. */
+static int check_last(struct gb_session *s, struct gb_error *err)
+{
+        const struct gb_registered *reg = s->reg;
+        char absent[GB_TEXT_MAX / 2] = "";
+        size_t at = 0;
+
+        if (!reg->last || (s->base && (gen_is(s->base, reg->last) || s->base->when >= reg->last_when)))
+                return 0;
+        for (unsigned i = 0; i < s->volume->n_nodes && at < sizeof(absent); i++) {
+                const struct gb_node *n = &s->volume->nodes[i];
+
+                if (owns_bricks(s->volume, n) && !node_state(s, n))
+                        at += (size_t)snprintf(absent + at, sizeof(absent) - at, "%s%s (%.120s)",
+                                               at ? "; " : "", n->host, n->error.text);
+        }
+        if (at)
+                return gb_error_set(err, GB_ERR_INCOMPLETE,
+                                    "session %s: its last run (%.40s) is known only to agents that do not "
+                                    "take part: %s",
+                                    s->name, reg->last, absent);
+        gb_say("session %s: no agent knows its last run (%.40s) any more", s->name, reg->last);
+        s->base = NULL;
+        return 0;
+}
+
+static int lock_all(struct gb_session *s, struct gb_error *err)
+{
+        for (unsigned i = 0; i < s->volume->n_nodes; i++) {
+                struct gb_node *n = &s->volume->nodes[i];
+
+                if (!n->control || !owns_bricks(s->volume, n) || lock_node(s, n, err) == 0)
+                        continue;
+                if (!gb_volume_spares(err->code))
+                        return -1;
+                leave_out(s, n, err);
+        }
+        return 0;
+}
+
+int gb_session_open(const struct gb_cli *c, struct gb_session *s, struct gb_registered *reg,
+                    struct gb_volume *v, struct gb_error *err)
+{
+        memset(s, 0, sizeof(*s));
+        s->cli = c;
+        s->reg = reg;
+        s->name = reg->session;
+        s->volume = v;
+        s->nodes = calloc(v->n_nodes + 1, sizeof(*s->nodes));
+        if (!s->nodes)
+                return gb_error_set(err, GB_ERR_MEMORY, "out of memory");
+        if (lock_all(s, err) == 0 && roll_forward(s, err) == 0 && check_last(s, err) == 0)
+                return 0;
+        gb_session_close(s);
+        return -1;
+}
+
+void gb_session_close(struct gb_session *s)
+{
+        for (unsigned i = 0; i < s->n_nodes; i++)
+                release_node(s, &s->nodes[i]);
+        free(s->nodes);
+        free(s->previous);
+        memset(s, 0, sizeof(*s));
+}
+
 int gb_session_last_full(struct gb_session *s, struct gb_error *err)
 {
         s->full = NULL;
-        for (unsigned i = 0; i < s->n_nodes; i++) {
+        for (unsigned i = 0; i < s->n_nodes;) {
                 struct gb_session_node *n = &s->nodes[i];
 
                 gb_xdr_release((xdrproc_t)xdr_gbx_generation, &n->last_full);
                 if (gb_call_session_last_full(n->node->control, s->name, s->volume->name, &n->last_full,
-                                              err) < 0)
+                                              err) == 0) {
+                        i++;
+                        continue;
+                }
+                if (!gb_volume_spares(err->code))
                         return -1;
+                leave_out(s, n->node, err);
+                drop_node(s, i);
         }
+        s->base = newest(s);
+        if (check_last(s, err) < 0)
+                return -1;
         for (unsigned i = 0; i < s->n_nodes; i++) {
                 const gbx_generation *g = &s->nodes[i].last_full;
 
@@ -268,26 +373,97 @@ void gb_session_new_generation(struct gb_session *s)
         uuid_unparse_lower(u, s->generation);
 }
 
-int gb_session_prepare(struct gb_session *s, const struct gb_window *w, gbx_session_kind kind,
-                       struct gb_error *err)
+/* `when` orders generations: it never goes back, whatever this host's clock does. */
+static int64_t next_when(const struct gb_session *s)
 {
-        struct gb_error ignored;
         int64_t when = time(NULL);
 
-        /* `when` orders generations; it never goes back, whatever this host's clock does. */
-        if (s->base && when <= s->base->when)
-                when = s->base->when + 1;
+        if (when <= s->reg->last_when)
+                when = s->reg->last_when + 1;
         for (unsigned i = 0; i < s->n_nodes; i++) {
-                if (prepare_node(s, &s->nodes[i], w, kind, when, err) == 0)
-                        continue;
-                while (i-- > 0)
-                        gb_call_session_abort(s->nodes[i].node->control, s->name, s->volume->name,
-                                              s->generation, &ignored);
+                const gbx_session *state = &s->nodes[i].state;
+
+                if (!gen_none(&state->committed) && when <= state->committed.when)
+                        when = state->committed.when + 1;
+                if (!gen_none(&state->pending) && when <= state->pending.when)
+                        when = state->pending.when + 1;
+        }
+        return when;
+}
+
+/* The connection ended, and the lock with it: once more, if nobody has moved the session on meanwhile. */
+static int prepare_again(struct gb_session *s, struct gb_session_node *n, const struct gb_window *w,
+                         gbx_session_kind kind, struct gb_error *err)
+{
+        gbx_session now = {0};
+        bool moved;
+
+        n->locked = false;
+        if (gb_volume_reconnect(s->cli, n->node, err) < 0 || lock(s, n->node, &now, err) < 0)
                 return -1;
+        n->locked = true;
+        moved = !gen_none(&now.committed) && !gen_same(&now.committed, &n->state.committed);
+        gb_xdr_release((xdrproc_t)xdr_gbx_session, &now);
+        if (moved)
+                return gb_error_set(err, GB_ERR_BUSY, "session %s: another run has moved it on meanwhile",
+                                    s->name);
+        return prepare_node(s, n, w, kind, s->when, err);
+}
+
+/* Each replica set needs one brick whose position is stored. */
+static int check_stored(const struct gb_session *s, const struct gb_window *w, struct gb_error *err)
+{
+        const struct gb_volume *v = s->volume;
+
+        for (unsigned set = 0; set < v->n_sets; set++) {
+                bool stored = false;
+
+                for (unsigned i = set * v->set_size; i < (set + 1) * v->set_size; i++) {
+                        const struct gb_session_node *n = node_state(s, v->bricks[i].node);
+
+                        stored = stored || (n && n->prepared && w->bricks[i].cursor);
+                }
+                if (!stored)
+                        return gb_volume_missing(v, set, err);
         }
         return 0;
 }
 
+static int prepare_all(struct gb_session *s, const struct gb_window *w, gbx_session_kind kind,
+                       struct gb_error *err)
+{
+        for (unsigned i = 0; i < s->n_nodes; i++) {
+                struct gb_session_node *n = &s->nodes[i];
+                int rc = prepare_node(s, n, w, kind, s->when, err);
+
+                if (rc < 0 && (err->code == GB_ERR_NO_AGENT || err->code == GB_ERR_TIMEOUT))
+                        rc = prepare_again(s, n, w, kind, err);
+                n->prepared = rc == 0;
+                if (rc == 0)
+                        continue;
+                if (!gb_volume_spares(err->code))
+                        return -1;
+                leave_out(s, n->node, err);
+        }
+        return check_stored(s, w, err);
+}
+
+int gb_session_prepare(struct gb_session *s, const struct gb_window *w, gbx_session_kind kind,
+                       struct gb_error *err)
+{
+        struct gb_error ignored;
+
+        s->when = next_when(s);
+        if (prepare_all(s, w, kind, err) == 0)
+                return 0;
+        for (unsigned i = 0; i < s->n_nodes; i++)
+                if (s->nodes[i].prepared)
+                        gb_call_session_abort(s->nodes[i].node->control, s->name, s->volume->name,
+                                              s->generation, &ignored);
+        return -1;
+}
+
+/* The generation that is pending, when it was prepared by an earlier command. */
 int gb_session_pending(struct gb_session *s, struct gb_error *err)
 {
         const gbx_generation *found = NULL;
@@ -335,39 +511,117 @@ static int find_wanted(struct gb_session *s, const char *wanted, bool *nothing, 
                             s->name, wanted, pending);
 }
 
-static bool has_pending(const struct gb_session *s, const struct gb_session_node *n)
+/* ---- the decision ---- */
+
+/* Which nodes are to be told, when the generation was prepared by an earlier command. */
+static void find_prepared(struct gb_session *s)
 {
-        char name[GB_HOST_MAX + 1];
-
-        return strcmp(gen_name(&n->state.pending, name), s->generation) == 0;
-}
-
-int gb_session_commit(const struct gb_cli *c, struct gb_session *s, const char *wanted, bool *nothing,
-                      struct gb_error *err)
-{
-        unsigned done = 0;
-        bool just_prepared = s->generation[0];
-
-        *nothing = false;
-        if (!just_prepared &&
-            (wanted ? find_wanted(s, wanted, nothing, err) : gb_session_pending(s, err)) < 0)
-                return -1;
-        *nothing = !s->generation[0];
-        for (unsigned i = 0; !*nothing && i < s->n_nodes; i++) {
+        for (unsigned i = 0; i < s->n_nodes; i++) {
                 struct gb_session_node *n = &s->nodes[i];
 
-                if (!just_prepared && !has_pending(s, n))
+                n->prepared = gen_is(&n->state.pending, s->generation);
+                if (n->prepared)
+                        s->when = n->state.pending.when;
+        }
+}
+
+static void free_hosts(char **hosts, unsigned n)
+{
+        for (unsigned i = 0; hosts && i < n; i++)
+                free(hosts[i]);
+        free(hosts);
+}
+
+static char **copy_hosts(const struct gb_volume *v)
+{
+        char **hosts = calloc(v->n_nodes, sizeof(*hosts));
+
+        for (unsigned i = 0; hosts && i < v->n_nodes; i++)
+                if (!(hosts[i] = strdup(v->nodes[i].host))) {
+                        free_hosts(hosts, i);
+                        return NULL;
+                }
+        return hosts;
+}
+
+static int decide(struct gb_session *s, struct gb_error *err)
+{
+        struct gb_registered *reg = s->reg;
+        char *last = strdup(s->generation);
+        char **hosts = copy_hosts(s->volume);
+
+        if (!last || !hosts) {
+                free(last);
+                free_hosts(hosts, s->volume->n_nodes);
+                return gb_error_set(err, GB_ERR_MEMORY, "out of memory");
+        }
+        free(s->previous);
+        s->previous = reg->last;
+        s->previous_when = reg->last_when;
+        free_hosts(reg->hosts, reg->n_hosts);
+        reg->last = last;
+        reg->last_when = s->when;
+        reg->hosts = hosts;
+        reg->n_hosts = s->volume->n_nodes;
+        return gb_registry_update(reg, err);
+}
+
+/* *refused: the last node that answered, and said no. */
+static unsigned commit_all(struct gb_session *s, struct gb_error *refused)
+{
+        struct gb_error why;
+        unsigned done = 0;
+
+        for (unsigned i = 0; i < s->n_nodes; i++) {
+                struct gb_session_node *n = &s->nodes[i];
+
+                if (!n->prepared)
                         continue;
-                if (gb_call_session_commit(n->node->control, s->name, s->volume->name, s->generation, err) ==
+                if (gb_call_session_commit(n->node->control, s->name, s->volume->name, s->generation, &why) ==
                     0) {
                         done++;
                         continue;
                 }
-                if (!done)
-                        return -1;
-                gb_note(c, "%s; the session is committed elsewhere, this node follows at the next run",
-                        err->text);
+                gb_note(s->cli, "%s: %s; the session is committed, this node follows at the next run",
+                        n->node->host, why.text);
+                if (!gb_volume_spares(why.code))
+                        *refused = why;
         }
+        return done;
+}
+
+/* Decided, but every agent that answered has forgotten what it had prepared. */
+static int take_back(struct gb_session *s, const struct gb_error *refused, struct gb_error *err)
+{
+        struct gb_error ignored;
+
+        free(s->reg->last);
+        s->reg->last = s->previous;
+        s->reg->last_when = s->previous_when;
+        s->previous = NULL;
+        gb_registry_update(s->reg, &ignored);
+        *err = *refused;
+        return -1;
+}
+
+int gb_session_commit(struct gb_session *s, const char *wanted, bool *nothing, struct gb_error *err)
+{
+        struct gb_error refused = {0};
+
+        *nothing = false;
+        if (!s->generation[0]) {
+                if ((wanted ? find_wanted(s, wanted, nothing, err) : gb_session_pending(s, err)) < 0)
+                        return -1;
+                *nothing = !s->generation[0];
+                find_prepared(s);
+        }
+        if (*nothing)
+                return 0;
+        gb_cancel_hold();
+        if (decide(s, err) < 0)
+                return -1;
+        if (!commit_all(s, &refused) && refused.code)
+                return take_back(s, &refused, err);
         return 0;
 }
 

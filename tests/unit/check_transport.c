@@ -22,6 +22,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/limits.h"
 #include "transport.h"
 
 static struct gb_error err;
@@ -157,7 +158,7 @@ START_TEST(tcp_connects_and_will_notice_a_vanished_peer)
         ck_assert_int_eq(tcp_option(t->rfd, TCP_KEEPIDLE), 15);
         ck_assert_int_eq(tcp_option(t->rfd, TCP_KEEPINTVL), 5);
         ck_assert_int_eq(tcp_option(t->rfd, TCP_KEEPCNT), 4);
-        ck_assert_int_eq(tcp_option(t->rfd, TCP_USER_TIMEOUT), 60000);
+        ck_assert_int_eq(tcp_option(t->rfd, TCP_USER_TIMEOUT), GB_REPLY_MS);
         gb_transport_close(t);
         close(listener);
 }
