@@ -9,7 +9,8 @@
 
 #include "base/error.h"
 
-enum gb_format { GB_FORMAT_PATHS, GB_FORMAT_CHANGES, GB_FORMAT_JSONL };
+/* Of gb_formats[] (list.h), in its order. */
+enum gb_format { GB_FORMAT_PATHS, GB_FORMAT_CHANGES, GB_FORMAT_JSONL, GB_FORMAT_GLUSTERFIND, GB_FORMATS };
 /* What a run of a session tells of. */
 enum gb_list_level {
         GB_LEVEL_AUTO,        /* full the first time, then incremental */
@@ -27,15 +28,21 @@ struct gb_options {
         bool null;          /* lines end in NUL */
         const char *prefix; /* put before every path, with a slash; NULL: none */
         const char *types;  /* letters of gb_entry types to list; NULL: all */
-        bool partial;       /* list although a replica set is missing (exit status stays 2) */
-        bool full_on_gap;   /* a replica set with a gap in its history is listed in full */
-        bool sweep;         /* add what changed without a record, by ctime */
-        bool no_manifest;   /* no FILE.manifest beside the list */
-        bool json;          /* status-like commands */
-        bool no_cumulative; /* changelog: what only runs since the last full need may go */
-        bool yes;           /* changelog purge: do it */
-        unsigned keep_days; /* changelog purge: history of that many days stays */
-        const char *textfile; /* metrics: write them here; NULL: stdout */
+        /* Format glusterfind only. */
+        const char *field_separator; /* NULL: a blank */
+        const char *full_tag;        /* the word of a full list's lines, "": none; NULL: NEW */
+        bool no_encode;              /* raw bytes */
+        bool encode_plus;            /* '+' too, for readers that take it for a blank */
+        bool only_namespace;         /* no MODIFY */
+        bool partial;                /* list although a replica set is missing (exit status stays 2) */
+        bool full_on_gap;            /* a replica set with a gap in its history is listed in full */
+        bool sweep;                  /* add what changed without a record, by ctime */
+        bool no_manifest;            /* no FILE.manifest beside the list */
+        bool json;                   /* status-like commands */
+        bool no_cumulative;          /* changelog: what only runs since the last full need may go */
+        bool yes;                    /* changelog purge: do it */
+        unsigned keep_days;          /* changelog purge: history of that many days stays */
+        const char *textfile;        /* metrics: write them here; NULL: stdout */
         bool quiet;
         enum gb_progress_mode progress;
         const char *rsh; /* reach agents by this program: `RSH HOST gbackupd --single` */

@@ -202,7 +202,7 @@ static int run(const struct gb_cli *c, const char *name, bool commit)
                 info.full_sets = w.full_sets;
                 info.window = &w;
                 info.base = base_name(level == GB_LEVEL_CUMULATIVE ? o.session.full : o.session.base, base);
-                listed = level != GB_LEVEL_MARK || gb_format_ops_of(c->o.format)->tells_mark;
+                listed = level != GB_LEVEL_MARK || gb_formats[c->o.format]->tells_mark;
                 rc = listed ? gb_list_open(&l, c, &info, &err) : 0;
         }
         if (rc == 0)

@@ -17,16 +17,18 @@
 /* A line holds at most two paths, escaped six-fold, and some words. */
 #define LINE_MAX_BYTES (16 * GB_PATH_MAX + 4096)
 
-const struct gb_format_ops *gb_format_ops_of(enum gb_format f)
+const struct gb_format_ops *const gb_formats[GB_FORMATS] = {[GB_FORMAT_PATHS] = &gb_format_paths,
+                                                            [GB_FORMAT_CHANGES] = &gb_format_changes,
+                                                            [GB_FORMAT_JSONL] = &gb_format_jsonl,
+                                                            [GB_FORMAT_GLUSTERFIND] = &gb_format_glusterfind};
+
+enum gb_format gb_format_find(const char *name)
 {
-        switch (f) {
-        case GB_FORMAT_CHANGES:
-                return &gb_format_changes;
-        case GB_FORMAT_JSONL:
-                return &gb_format_jsonl;
-        default:
-                return &gb_format_paths;
-        }
+        enum gb_format f = GB_FORMAT_PATHS;
+
+        while (f < GB_FORMATS && strcmp(gb_formats[f]->name, name) != 0)
+                f++;
+        return f;
 }
 
 static int no_memory(struct gb_error *err)
@@ -58,7 +60,7 @@ int gb_list_open(struct gb_list *l, const struct gb_cli *c, const struct gb_list
         memset(l, 0, sizeof(*l));
         l->cli = c;
         l->info = info;
-        l->format = gb_format_ops_of(c->o.format);
+        l->format = gb_formats[c->o.format];
         gb_buf_init(&l->line, 64 * 1024 * 1024); /* the header names every brick */
         gb_buf_init(&l->full, LINE_MAX_BYTES);
         l->out = gb_output_open(c->o.out_file, err);
@@ -190,9 +192,8 @@ int gb_list_publish(struct gb_list *l, struct gb_error *err)
 {
         struct gb_output *out = l->out;
 
-        if (!to_stdout(l) &&
-            (publish_beside(&l->skipped, skipped_name(l), err) < 0 ||
-             publish_beside(&l->manifest, gb_manifest_name(l->cli->o.out_file), err) < 0))
+        if (!to_stdout(l) && (publish_beside(&l->skipped, skipped_name(l), err) < 0 ||
+                              publish_beside(&l->manifest, gb_manifest_name(l->cli->o.out_file), err) < 0))
                 return -1;
         l->out = NULL;
         return gb_output_publish(out, err);

@@ -61,8 +61,11 @@ struct gb_format_ops {
         int (*end)(struct gb_list *l, bool complete);
 };
 
-extern const struct gb_format_ops gb_format_paths, gb_format_changes, gb_format_jsonl;
-const struct gb_format_ops *gb_format_ops_of(enum gb_format f);
+extern const struct gb_format_ops gb_format_paths, gb_format_changes, gb_format_jsonl, gb_format_glusterfind;
+/* All formats, by enum gb_format. */
+extern const struct gb_format_ops *const gb_formats[GB_FORMATS];
+/* GB_FORMATS: there is none of that name. */
+enum gb_format gb_format_find(const char *name);
 
 /* `c` and `info` are borrowed. */
 int gb_list_open(struct gb_list *l, const struct gb_cli *c, const struct gb_list_info *info,

@@ -248,7 +248,8 @@ int gb_listread_next(struct gb_listread *r, struct gb_op *op, struct gb_error *e
                 memset(op, 0, sizeof(*op));
                 if (r->manifest->format == GB_FORMAT_JSONL)
                         rc = take_json(r, r->line, len, op);
-                else if (r->manifest->format == GB_FORMAT_CHANGES)
+                else if (r->manifest->format == GB_FORMAT_CHANGES ||
+                         r->manifest->format == GB_FORMAT_GLUSTERFIND)
                         rc = take_change(r, r->line, len, op) ? 1 : -1;
                 else
                         rc = take_plain(r, r->line, len, op) ? 1 : -1;

@@ -35,6 +35,7 @@
 #include <unistd.h>
 
 #include "command.h"
+#include "list.h"
 #include "output.h"
 #include "progress.h"
 
@@ -76,7 +77,12 @@ enum {
         OPT_KEEP,
         OPT_YES,
         OPT_NO_CUMULATIVE,
-        OPT_TEXTFILE
+        OPT_TEXTFILE,
+        OPT_FIELD_SEPARATOR,
+        OPT_TAG_FOR_FULL,
+        OPT_NO_ENCODE,
+        OPT_ENCODE_PLUS,
+        OPT_ONLY_NAMESPACE
 };
 
 static const struct option long_options[] = {{"out-file", required_argument, NULL, 'o'},
@@ -96,6 +102,13 @@ static const struct option long_options[] = {{"out-file", required_argument, NUL
                                              {"keep", required_argument, NULL, OPT_KEEP},
                                              {"yes", no_argument, NULL, OPT_YES},
                                              {"no-cumulative", no_argument, NULL, OPT_NO_CUMULATIVE},
+                                             {"field-separator", required_argument, NULL,
+                                              OPT_FIELD_SEPARATOR},
+                                             {"tag-for-full", required_argument, NULL, OPT_TAG_FOR_FULL},
+                                             {"no-encode", no_argument, NULL, OPT_NO_ENCODE},
+                                             {"encode-plus", no_argument, NULL, OPT_ENCODE_PLUS},
+                                             {"only-namespace-changes", no_argument, NULL,
+                                              OPT_ONLY_NAMESPACE},
                                              {"textfile", required_argument, NULL, OPT_TEXTFILE},
                                              {"help", no_argument, NULL, 'h'},
                                              {"version", no_argument, NULL, OPT_VERSION},
@@ -149,12 +162,17 @@ static int help(void)
         }
         puts("\noptions:\n"
              "  -o, --out-file=FILE     write the list here (output.txt); - is stdout\n"
-             "      --format=FORMAT     paths (default), changes, jsonl\n"
+             "      --format=FORMAT     paths (default), changes, jsonl, glusterfind\n"
              "      --level=LEVEL       what a run tells of: auto, full, incremental, cumulative (since the "
              "last "
              "full),\n"
              "                          mark (nothing: only remember the position)\n"
              "  -0, --null              end lines with NUL instead of newline\n"
+             "      --field-separator=TEXT    glusterfind: between the words of a line, instead of a blank\n"
+             "      --tag-for-full=WORD       glusterfind: begins the lines of a full list, instead of NEW; \"\": none\n"
+             "      --no-encode               glusterfind: blank, newline and percent as they are\n"
+             "      --encode-plus             glusterfind: + as %2B, for readers that take it for a blank\n"
+             "      --only-namespace-changes  glusterfind: no MODIFY\n"
              "      --no-manifest       no FILE.manifest beside the list\n"
              "      --sweep             add files that changed without a record, by a look at all ctimes\n"
              "      --prefix=DIR        put DIR in front of every path\n"
@@ -185,17 +203,19 @@ static int usage(const char *what)
         return GB_EXIT_USAGE;
 }
 
-static bool parse_format(const char *name, enum gb_format *out)
+static int parse_format(const char *name, enum gb_format *out)
 {
-        static const char *const names[] = {
-                [GB_FORMAT_PATHS] = "paths", [GB_FORMAT_CHANGES] = "changes", [GB_FORMAT_JSONL] = "jsonl"};
+        char text[256] = "--format is one of";
 
-        for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-                if (strcmp(name, names[i]) == 0) {
-                        *out = (enum gb_format)i;
-                        return true;
-                }
-        return false;
+        *out = gb_format_find(name);
+        if (*out < GB_FORMATS)
+                return -1;
+        for (enum gb_format f = GB_FORMAT_PATHS; f < GB_FORMATS; f++) {
+                size_t n = strlen(text);
+
+                snprintf(text + n, sizeof(text) - n, "%s %s", f ? "," : "", gb_formats[f]->name);
+        }
+        return usage(text);
 }
 
 static bool parse_level(const char *name, enum gb_list_level *out)
@@ -255,8 +275,22 @@ static int one_option(struct gb_options *o, int opt)
                 puts(PACKAGE_STRING);
                 return GB_EXIT_OK;
         case OPT_FORMAT:
-                return parse_format(optarg, &o->format) ? -1
-                                                        : usage("--format is one of paths, changes, jsonl");
+                return parse_format(optarg, &o->format);
+        case OPT_FIELD_SEPARATOR:
+                o->field_separator = optarg;
+                return strlen(optarg) < 256 ? -1 : usage("--field-separator is too long");
+        case OPT_TAG_FOR_FULL:
+                o->full_tag = optarg;
+                return strlen(optarg) < 256 ? -1 : usage("--tag-for-full is too long");
+        case OPT_NO_ENCODE:
+                o->no_encode = true;
+                return -1;
+        case OPT_ENCODE_PLUS:
+                o->encode_plus = true;
+                return -1;
+        case OPT_ONLY_NAMESPACE:
+                o->only_namespace = true;
+                return -1;
         case OPT_LEVEL:
                 return parse_level(optarg, &o->level)
                                ? -1
@@ -399,6 +433,10 @@ int main(int argc, char **argv)
                 if (status >= 0)
                         return status;
         }
+        if (c.o.format != GB_FORMAT_GLUSTERFIND && (c.o.field_separator || c.o.full_tag || c.o.no_encode ||
+                                                    c.o.encode_plus || c.o.only_namespace))
+                return usage("--field-separator, --tag-for-full, --no-encode, --encode-plus and "
+                             "--only-namespace-changes belong to --format=glusterfind");
         if (optind >= argc)
                 return usage("a command or a session is needed");
         if (setup_signals(&c) < 0) {

@@ -126,15 +126,21 @@ static json_t *counts_json(const struct gb_list_counts *n)
                          (json_int_t)n->skipped);
 }
 
+/* Can the lines be read back, and do they tell all that changed? */
+static bool is_verifiable(const struct gb_options *o)
+{
+        return !o->field_separator && !o->full_tag && !o->no_encode && !o->only_namespace;
+}
+
 static json_t *list_json(const struct gb_list *l)
 {
         const char *slash = strrchr(l->cli->o.out_file, '/');
 
-        return json_pack("{s:o,s:I,s:s,s:s,s:b,s:o,s:o}", "name",
+        return json_pack("{s:o,s:I,s:s,s:s,s:b,s:o,s:o,s:b}", "name",
                          text_json(slash ? slash + 1 : l->cli->o.out_file), "bytes",
                          (json_int_t)gb_output_bytes(l->out), "sha256", gb_output_digest(l->out), "format",
                          l->format->name, "null", (int)l->cli->o.null, "prefix", text_json(l->cli->o.prefix),
-                         "types", text_json(l->cli->o.types));
+                         "types", text_json(l->cli->o.types), "verifiable", (int)is_verifiable(&l->cli->o));
 }
 
 static json_t *manifest_json(const struct gb_list *l, bool complete)
@@ -221,11 +227,12 @@ static int take_members(struct gb_manifest *m)
         m->types = json_string_value(json_object_get(list, "types"));
         m->full = strcmp(kind, "full") == 0;
         m->null = null;
+        m->verifiable = !json_is_false(json_object_get(list, "verifiable"));
         m->complete = complete;
         m->bytes = (uint64_t)bytes;
-        for (m->format = GB_FORMAT_PATHS; strcmp(gb_format_ops_of(m->format)->name, format) != 0; m->format++)
-                if (m->format == GB_FORMAT_JSONL)
-                        return -1;
+        m->format = gb_format_find(format);
+        if (m->format == GB_FORMATS)
+                return -1;
         return version == 1 && gb_gfid_parse(id, strlen(id), &m->volume_id) ? take_windows(m) : -1;
 }
 

@@ -67,6 +67,16 @@ static int no_memory(struct gb_error *err)
         return gb_error_set(err, GB_ERR_MEMORY, "out of memory");
 }
 
+static bool expands(const struct work *k)
+{
+        return gb_formats[k->v->manifest->format]->wants_expanded;
+}
+
+static bool has_gfids(const struct work *k)
+{
+        return gb_formats[k->v->manifest->format]->wants_gfids;
+}
+
 /* ---- gathering ---- */
 
 static int add(struct work *k, enum word word, const char *path, size_t len, char type, const gb_gfid *gfid,
@@ -248,7 +258,7 @@ static int judge_listed(struct work *k, const struct known *p, struct gb_error *
                         set_dir(&k->covered, p);
                 return 0;
         }
-        if (k->v->manifest->full || (k->v->manifest->format == GB_FORMAT_PATHS && below(&k->covered, p)))
+        if (k->v->manifest->full || (expands(k) && below(&k->covered, p)))
                 return 0;
         if (k->n_quiet == GB_ROOTS_MAX && ask_quiet(k, err) < 0)
                 return -1;
@@ -262,7 +272,7 @@ static int doubt(struct work *k, const struct known *p, struct gb_error *err)
         struct gb_entry e = {
                 .path = p->path, .len = p->len, .type = p->type, .has_gfid = p->has_gfid, .gfid = p->gfid};
 
-        if (k->v->manifest->format != GB_FORMAT_JSONL && below(&k->moved, p)) {
+        if (!has_gfids(k) && below(&k->moved, p)) {
                 k->out->moved++;
                 return 0;
         }
@@ -334,7 +344,7 @@ static int read_again(struct work *k, struct gb_error *err)
         struct gb_op op;
         int rc;
 
-        if (k->v->manifest->format != GB_FORMAT_JSONL || !k->told.n)
+        if (!has_gfids(k) || !k->told.n)
                 return 0;
         r = gb_listread_open(k->v->list, k->v->manifest, err);
         if (!r)
@@ -370,6 +380,11 @@ static int tell_missed(struct work *k, struct gb_error *err)
 
 static int run(struct work *k, struct gb_error *err)
 {
+        if (!k->v->manifest->verifiable)
+                return gb_error_set(err, GB_ERR_USAGE,
+                                    "%s: lines in a form of their own (--field-separator, --no-encode, "
+                                    "--tag-for-full, --only-namespace-changes) cannot be read back",
+                                    k->v->list);
         if (!k->v->manifest->n_windows)
                 return gb_error_set(err, GB_ERR_CORRUPT, "%s: its manifest names no brick that told anything",
                                     k->v->list);
