@@ -194,6 +194,26 @@ int gb_glusterd_node(const struct gb_glusterd *gd, gb_gfid *out, struct gb_error
         return gb_error_set(err, GB_ERR_GLUSTER, "%s: no UUID", path);
 }
 
+int gb_glusterd_in_pool(const struct gb_glusterd *gd, const gb_gfid *node, struct gb_error *err)
+{
+        GB_CLEANUP_FREE
+        char *path = NULL;
+        char uuid[GB_GFID_TEXT];
+        gb_gfid own;
+
+        if (gb_glusterd_node(gd, &own, err) < 0)
+                return -1;
+        if (gb_gfid_eq(&own, node))
+                return 1;
+        if (asprintf(&path, "%s/peers/%s", gd->workdir, gb_gfid_format(node, uuid)) < 0) {
+                path = NULL;
+                return gb_error_set(err, GB_ERR_MEMORY, "peers: out of memory");
+        }
+        if (access(path, F_OK) == 0)
+                return 1;
+        return errno == ENOENT || errno == ENOTDIR ? 0 : gb_error_sys(err, GB_ERR_GLUSTER, "%s", path);
+}
+
 /* ---- a volume ---- */
 
 int gb_glusterd_load_info(const struct gb_glusterd *gd, const char *volume, struct gb_buf *b,

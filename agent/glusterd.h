@@ -29,6 +29,9 @@ bool gb_volume_name_valid(const char *name);
 /* UUID= of glusterd.info.  GB_ERR_GLUSTER when there is none. */
 int gb_glusterd_node(const struct gb_glusterd *gd, gb_gfid *out, struct gb_error *err);
 
+/* Is that node this one, or a peer that glusterd knows?  1, 0, -1. */
+int gb_glusterd_in_pool(const struct gb_glusterd *gd, const gb_gfid *node, struct gb_error *err);
+
 struct gb_volume_file {
         gb_gfid id;
         bool started;

@@ -82,7 +82,9 @@ enum {
         OPT_TAG_FOR_FULL,
         OPT_NO_ENCODE,
         OPT_ENCODE_PLUS,
-        OPT_ONLY_NAMESPACE
+        OPT_ONLY_NAMESPACE,
+        OPT_TLS_DIR,
+        OPT_PORT
 };
 
 static const struct option long_options[] = {{"out-file", required_argument, NULL, 'o'},
@@ -110,6 +112,8 @@ static const struct option long_options[] = {{"out-file", required_argument, NUL
                                              {"only-namespace-changes", no_argument, NULL,
                                               OPT_ONLY_NAMESPACE},
                                              {"textfile", required_argument, NULL, OPT_TEXTFILE},
+                                             {"tls-dir", required_argument, NULL, OPT_TLS_DIR},
+                                             {"port", required_argument, NULL, OPT_PORT},
                                              {"help", no_argument, NULL, 'h'},
                                              {"version", no_argument, NULL, OPT_VERSION},
                                              {NULL, 0, NULL, 0}};
@@ -182,6 +186,8 @@ static int help(void)
              "history\n"
              "                          has a gap in full\n"
              "      --rsh=PROGRAM       reach agents by PROGRAM HOST gbackupd --single\n"
+             "      --tls-dir=DIR       this machine's key and certificates (" GB_SYSCONFDIR "/gbackup/tls)\n"
+             "      --port=PORT         TCP port of agents (24017)\n"
              "      --json              JSON from sessions, show, status, doctor, changelog, verify\n"
              "      --keep=DAYS         changelog purge: keep the history of the last DAYS days (30)\n"
              "      --no-cumulative     changelog: do not count what runs since the last full need\n"
@@ -336,6 +342,14 @@ static int one_option(struct gb_options *o, int opt)
         case OPT_RSH:
                 o->rsh = optarg;
                 return *optarg ? -1 : usage("--rsh needs a program");
+        case OPT_TLS_DIR:
+                o->tls_dir = optarg;
+                return *optarg ? -1 : usage("--tls-dir needs a folder");
+        case OPT_PORT:
+                o->port = optarg;
+                return *optarg && strspn(optarg, "0123456789") == strlen(optarg) && strlen(optarg) < 6
+                               ? -1
+                               : usage("--port needs a number");
         default:
                 return usage("unknown option, or an option without its value");
         }

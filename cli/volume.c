@@ -14,7 +14,7 @@
 /* A connection to the node itself, not to whoever has its name now. */
 static struct gb_client *connect_node(const struct gb_cli *c, const struct gb_node *n, struct gb_error *err)
 {
-        struct gb_client *client = gb_endpoint_connect(c, n->host, err);
+        struct gb_client *client = gb_endpoint_connect(c, n->host, &n->uuid, err);
 
         if (client && memcmp(gb_client_hello(client)->node, n->uuid.b, sizeof(n->uuid.b)) != 0) {
                 gb_client_free(client);
@@ -126,7 +126,7 @@ int gb_volume_open(const struct gb_cli *c, const char *host, const char *name, b
                    struct gb_error *err)
 {
         gbx_topology t = {0};
-        struct gb_client *first = gb_endpoint_connect(c, host, err);
+        struct gb_client *first = gb_endpoint_connect(c, host, NULL, err);
         int rc;
 
         memset(v, 0, sizeof(*v));

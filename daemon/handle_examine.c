@@ -28,7 +28,7 @@ static int tell_brick(const struct gb_error *why, gbx_examine_res *res, struct g
 static int examine(struct gb_worker *w, const gbx_brick_arg *arg, gbx_examine_res *res, struct gb_error *err)
 {
         GB_CLEANUP_FREE
-        char *volume = gb_handler_volume(&arg->volume, err);
+        char *volume = gb_handler_volume(w, &arg->volume, err);
         struct gb_error why;
         struct gb_brick *b;
         int rc;

@@ -34,7 +34,7 @@ static int take_named(struct gb_worker *w, const gbx_name *session, const gbx_vo
         out->session = gb_handler_session(session, err);
         if (!out->session)
                 return -1;
-        out->volume = gb_handler_volume(volume, err);
+        out->volume = gb_handler_volume(w, volume, err);
         if (!out->volume)
                 return -1;
         out->store = gb_worker_store(w, err);
@@ -120,11 +120,34 @@ bool_t gbx_session_unregister_1_svc(gbx_session_arg *arg, gbx_void_res *res, str
         GB_ANSWER(req, res, gbx_void_res, w && session_unregister(w, arg, &err) == 0, &err);
 }
 
+/* Leave those of volumes the caller has a right to. */
+static void hide_foreign(const struct gb_worker *w, gbx_sessions_res *res)
+{
+        gbx_session *v = res->gbx_sessions_res_u.sessions.sessions_val;
+        u_int n = res->gbx_sessions_res_u.sessions.sessions_len, kept = 0;
+
+        for (u_int i = 0; i < n; i++) {
+                struct gb_error ignored;
+                char volume[GB_VOLUME_MAX + 1];
+
+                snprintf(volume, sizeof(volume), "%.*s", (int)v[i].volume.gbx_volname_len,
+                         v[i].volume.gbx_volname_val);
+                if (gb_caller_may(&w->caller, GB_RIGHT_SESSION, "it", volume, &ignored) == 0)
+                        v[kept++] = v[i];
+                else
+                        xdr_free((xdrproc_t)xdr_gbx_session, (char *)&v[i]);
+        }
+        res->gbx_sessions_res_u.sessions.sessions_len = kept;
+}
+
 static int session_list(struct gb_worker *w, gbx_sessions_res *res, struct gb_error *err)
 {
         struct gb_store *s = gb_worker_store(w, err);
 
-        return s ? gb_store_list(s, res, err) : -1;
+        if (!s || gb_store_list(s, res, err) < 0)
+                return -1;
+        hide_foreign(w, res);
+        return 0;
 }
 
 bool_t gbx_session_list_1_svc(void *arg, gbx_sessions_res *res, struct svc_req *req)

@@ -107,7 +107,7 @@ static int volume_info(struct gb_worker *w, const char *volume, struct gb_volinf
 static int topology(struct gb_worker *w, const gbx_topology_arg *arg, gbx_topology *out, struct gb_error *err)
 {
         GB_CLEANUP_FREE
-        char *volume = gb_handler_volume(&arg->volume, err);
+        char *volume = gb_handler_volume(w, &arg->volume, err);
         struct gb_volinfo v = {0};
         int rc;
 
@@ -136,7 +136,7 @@ bool_t gbx_topology_1_svc(gbx_topology_arg *arg, gbx_topology_res *res, struct s
 static int enable(struct gb_worker *w, const gbx_volume_arg *arg, gbx_enable_ok *out, struct gb_error *err)
 {
         GB_CLEANUP_FREE
-        char *volume = gb_handler_volume(&arg->volume, err);
+        char *volume = gb_handler_volume(w, &arg->volume, err);
         struct gb_volinfo v = {0};
         int rc;
 

@@ -27,12 +27,15 @@ void gb_handler_refuse(const struct svc_req *req, const struct gb_error *err, gb
         gb_error_to_wire(err, out);
 }
 
-char *gb_handler_volume(const gbx_volname *v, struct gb_error *err)
+char *gb_handler_volume(const struct gb_worker *w, const gbx_volname *v, struct gb_error *err)
 {
         GB_CLEANUP_FREE
         char *s = gb_wire_string(v->gbx_volname_val, v->gbx_volname_len, GB_VOLUME_MAX, "volume", err);
 
-        return s && gb_volume_name_check(s, err) == 0 ? gb_steal_ptr(&s) : NULL;
+        if (!s || gb_volume_name_check(s, err) < 0 ||
+            gb_caller_may(&w->caller, GB_RIGHT_LIST, "it", s, err) < 0)
+                return NULL;
+        return gb_steal_ptr(&s);
 }
 
 char *gb_handler_session(const gbx_name *n, struct gb_error *err)
@@ -47,7 +50,7 @@ struct gb_brick *gb_handler_brick(struct gb_worker *w, const gbx_volname *volume
                                   bool running, struct gb_error *err)
 {
         GB_CLEANUP_FREE
-        char *name = gb_handler_volume(volume, err);
+        char *name = gb_handler_volume(w, volume, err);
         GB_CLEANUP_FREE
         char *path = NULL;
         struct gb_brick *b;
@@ -89,12 +92,24 @@ static void take_client(struct gb_worker *w, const gbx_name *n)
         w->client[len] = '\0';
 }
 
+/* Who is it?  Told now, inside TLS, where he can read the answer. */
+static int judge_caller(struct gb_worker *w, struct gb_error *err)
+{
+        if (!w->server.encrypted) {
+                gb_caller_local(&w->caller);
+                return 0;
+        }
+        return gb_caller_judge(&w->caller, &w->peer, gb_tls_access(w->tls), &w->gd, err);
+}
+
 static int hello(struct gb_worker *w, const gbx_hello_arg *arg, gbx_hello_ok *out, struct gb_error *err)
 {
         struct gb_error ignored;
         struct timespec now;
         gb_gfid node;
 
+        if (judge_caller(w, err) < 0)
+                return -1;
         out->software.gbx_name_val = strdup("gbackupd " PACKAGE_VERSION);
         if (!out->software.gbx_name_val)
                 return gb_error_set(err, GB_ERR_MEMORY, "out of memory");
@@ -110,7 +125,8 @@ static int hello(struct gb_worker *w, const gbx_hello_arg *arg, gbx_hello_ok *ou
         w->server.request_max = GB_REQUEST_MAX;
         w->server.idle_ms = GB_IDLE_MS;
         w->server.login_until = 0;
-        gb_log(GB_LOG_DEBUG, "%s: hello from %s", w->server.transport->peer, w->client);
+        gb_log(w->server.encrypted ? GB_LOG_INFO : GB_LOG_DEBUG, "%s: hello from %s, %s",
+               w->server.transport->peer, w->client, w->caller.name);
         return 0;
 }
 

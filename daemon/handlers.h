@@ -26,8 +26,9 @@ void gb_handler_refuse(const struct svc_req *req, const struct gb_error *err, gb
                 return TRUE;                                                                                 \
         } while (0)
 
-/* Wire names as malloc'd C strings, judged.  NULL: GB_ERR_USAGE and the like. */
-char *gb_handler_volume(const gbx_volname *v, struct gb_error *err);
+/* Wire names as malloc'd C strings, judged, and the caller's right to the volume with it.  NULL:
+ * GB_ERR_USAGE, GB_ERR_DENIED and the like. */
+char *gb_handler_volume(const struct gb_worker *w, const gbx_volname *v, struct gb_error *err);
 char *gb_handler_session(const gbx_name *n, struct gb_error *err);
 
 /* The brick a call is about, verified afresh at every call.  With `running`, GB_ERR_BRICK_DOWN if its

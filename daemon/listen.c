@@ -43,25 +43,12 @@ static int take_socket(struct gb_listeners *l, int fd, struct gb_error *err)
 {
         struct sockaddr_storage a = {0};
         socklen_t len = sizeof(a);
-        char text[INET6_ADDRSTRLEN + 16], host[INET6_ADDRSTRLEN] = "?";
 
         if (getsockname(fd, (struct sockaddr *)&a, &len) < 0)
                 return gb_error_sys(err, GB_ERR_CONFIG, "descriptor %d of socket activation", fd);
-        if (a.ss_family == AF_UNIX)
-                return add(l, fd, err);
-        /* The same rule as for `listen`: loopback, or nothing. */
-        if (a.ss_family == AF_INET) {
-                inet_ntop(AF_INET, &((struct sockaddr_in *)&a)->sin_addr, host, sizeof(host));
-                snprintf(text, sizeof(text), "%s:1", host);
-        } else if (a.ss_family == AF_INET6) {
-                inet_ntop(AF_INET6, &((struct sockaddr_in6 *)&a)->sin6_addr, host, sizeof(host));
-                snprintf(text, sizeof(text), "[%s]:1", host);
-        } else {
+        if (a.ss_family != AF_UNIX && a.ss_family != AF_INET && a.ss_family != AF_INET6)
                 return gb_error_set(err, GB_ERR_CONFIG, "descriptor %d of socket activation: unknown family",
                                     fd);
-        }
-        if (gb_settings_parse_listen(text, &a, &len, err) < 0)
-                return gb_error_prefix(err, "descriptor %d of socket activation", fd);
         return add(l, fd, err);
 }
 
@@ -143,24 +130,50 @@ static int open_local(struct gb_listeners *l, const char *path, struct gb_error 
         return 0;
 }
 
-static int open_tcp(struct gb_listeners *l, const char *text, struct gb_error *err)
+/* [::] takes IPv4 too; a kernel without IPv6 gets 0.0.0.0 in its place. */
+static int tcp_socket(struct sockaddr_storage *a, socklen_t *len)
+{
+        struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)a;
+        struct sockaddr_in in = {.sin_family = AF_INET};
+        int fd = socket(a->ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        int off = 0;
+
+        if (a->ss_family != AF_INET6)
+                return fd;
+        if (fd >= 0) {
+                setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off));
+                return fd;
+        }
+        if (errno != EAFNOSUPPORT || !IN6_IS_ADDR_UNSPECIFIED(&in6->sin6_addr))
+                return -1;
+        in.sin_port = in6->sin6_port;
+        memcpy(a, &in, sizeof(in));
+        *len = sizeof(in);
+        return socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+}
+
+static int open_tcp(struct gb_listeners *l, const struct gb_settings *s, struct gb_error *err)
 {
         struct sockaddr_storage a;
         socklen_t len;
         GB_CLEANUP_CLOSE
         int fd = -1;
         int on = 1;
+        char cert[GB_SETTING_PATH_MAX + 16];
 
-        if (gb_settings_parse_listen(text, &a, &len, err) < 0)
+        if (gb_settings_parse_listen(s->listen, &a, &len, err) < 0)
                 return -1;
-        fd = socket(a.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        fd = tcp_socket(&a, &len);
         if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) < 0 ||
             bind(fd, (struct sockaddr *)&a, len) < 0 || listen(fd, BACKLOG) < 0)
-                return gb_error_sys(err, GB_ERR_SYSTEM, "listen on %s", text);
+                return gb_error_sys(err, GB_ERR_SYSTEM, "listen on %s", s->listen);
         if (add(l, fd, err) < 0)
                 return -1;
         fd = -1;
-        gb_log(GB_LOG_WARNING, "%s: every user of this host can connect there; for tests only", text);
+        snprintf(cert, sizeof(cert), "%s/node.pem", s->tls_dir);
+        if (access(cert, F_OK) < 0)
+                gb_log(GB_LOG_NOTICE, "%s: nobody can use it before gbackup-cli tls setup: there is no %s",
+                       s->listen, cert);
         return 0;
 }
 
@@ -172,9 +185,9 @@ int gb_listeners_open(struct gb_listeners *l, const struct gb_settings *s, struc
         for (int fd = GB_ACTIVATION_FD; fd < GB_ACTIVATION_FD + n; fd++)
                 if (take_socket(l, fd, err) < 0)
                         goto fail;
-        if (n == 0 && open_local(l, s->socket, err) < 0)
-                goto fail;
-        if (*s->listen && open_tcp(l, s->listen, err) < 0)
+        if (n > 0)
+                return 0;
+        if (open_local(l, s->socket, err) < 0 || (*s->listen && open_tcp(l, s, err) < 0))
                 goto fail;
         return 0;
 fail:
@@ -228,12 +241,17 @@ int gb_peer_identify(const struct gb_listener *l, int fd, struct gb_peer *out, s
         if (getpeername(fd, (struct sockaddr *)&a, &len) < 0)
                 return gb_error_sys(err, GB_ERR_DENIED, "address of a peer");
         out->key[0] = 'a';
-        if (a.ss_family == AF_INET) {
-                memcpy(out->key + 1, &((struct sockaddr_in *)&a)->sin_addr, 4);
-                inet_ntop(AF_INET, &((struct sockaddr_in *)&a)->sin_addr, host, sizeof(host));
-        } else {
+        if (a.ss_family == AF_INET6 && !IN6_IS_ADDR_V4MAPPED(&((struct sockaddr_in6 *)&a)->sin6_addr)) {
                 memcpy(out->key + 1, &((struct sockaddr_in6 *)&a)->sin6_addr, 16);
                 inet_ntop(AF_INET6, &((struct sockaddr_in6 *)&a)->sin6_addr, host, sizeof(host));
+        } else {
+                /* One address is one address, by whichever socket it comes. */
+                const void *v4 = a.ss_family == AF_INET
+                                         ? (const void *)&((struct sockaddr_in *)&a)->sin_addr
+                                         : &((struct sockaddr_in6 *)&a)->sin6_addr.s6_addr[12];
+
+                memcpy(out->key + 1, v4, 4);
+                inet_ntop(AF_INET, v4, host, sizeof(host));
         }
         snprintf(out->text, sizeof(out->text), "tcp %s", host);
         return 0;

@@ -26,8 +26,8 @@ struct gb_listeners {
         size_t n;
 };
 
-/* Take the sockets systemd passed, or make our own: the socket of the settings, 0600 in a directory
- * that is made 0700 if missing, and the TCP address if there is one. */
+/* Take the sockets systemd passed; if there are none make our own: the socket of the settings, 0600 in a
+ * directory that is made 0700 if missing, and the TCP address if there is one. */
 int gb_listeners_open(struct gb_listeners *l, const struct gb_settings *s, struct gb_error *err);
 /* Close; `remove` also removes the socket files (the listener does, a worker does not). */
 void gb_listeners_close(struct gb_listeners *l, bool remove);

@@ -121,7 +121,7 @@ static void become_worker(struct loop *l, int fd, const struct gb_peer *peer, pi
         signal(SIGHUP, SIG_IGN);
         sigprocmask(SIG_SETMASK, &l->inherited, NULL);
         raise_oom_score();
-        exit(gb_worker_run(l->settings, fd, fd, peer->text));
+        exit(gb_worker_run(l->settings, fd, fd, peer->key[0] == 'a', peer->text));
 }
 
 static void spawn(struct loop *l, int fd, const struct gb_peer *peer)

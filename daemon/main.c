@@ -8,6 +8,7 @@
  *     listen.[ch]      listening sockets; who a peer is
  *     loop.[ch]        the listener process: accept, fork, reap, signals
  *     notify.[ch]      systemd: readiness, socket activation
+ *     caller.[ch]      who is at the other end, and what he may do
  *     worker.[ch]      a connection: its state and the table of what may be called when
  *     handlers.[ch]    how each call begins and ends; NULL, HELLO
  *     handle_volume.c  TOPOLOGY, CHANGELOG_ENABLE
@@ -56,6 +57,7 @@ static const struct option options[] = {
         {"run-dir", required_argument, NULL, OPT_SETTING},
         {"gluster", required_argument, NULL, OPT_SETTING},
         {"listen", required_argument, NULL, OPT_SETTING},
+        {"tls-dir", required_argument, NULL, OPT_SETTING},
         {"log-level", required_argument, NULL, OPT_SETTING},
         {NULL, 0, NULL, 0},
 };
@@ -67,7 +69,7 @@ static const struct {
 } setting_of[] = {
         {"socket", "socket"},           {"state-dir", "state_dir"},     {"glusterd-dir", "glusterd_dir"},
         {"run-dir", "gluster_run_dir"}, {"gluster", "gluster_program"}, {"listen", "listen"},
-        {"log-level", "log_level"},
+        {"tls-dir", "tls_dir"},         {"log-level", "log_level"},
 };
 #define N_SETTINGS (sizeof(setting_of) / sizeof(setting_of[0]))
 
@@ -83,7 +85,8 @@ static const char usage[] =
         "  --glusterd-dir DIR  glusterd's working directory, default /var/lib/glusterd\n"
         "  --run-dir DIR       GlusterFS's runtime directory, default /var/run/gluster\n"
         "  --gluster PROGRAM   gluster(8)\n"
-        "  --listen ADDR:PORT  TCP too, loopback only, for tests\n"
+        "  --listen ADDR:PORT  TCP with TLS, default [::]:24017\n"
+        "  --tls-dir DIR       keys and certificates, default " GB_SYSCONFDIR "/gbackup/tls\n"
         "  --log-level LEVEL   error, warning, notice, info or debug\n"
         "  --version           print the version\n"
         "  --help              print this\n"
@@ -189,7 +192,7 @@ static int serve_single(const struct gb_settings *s)
                 return 1;
         }
         close(null);
-        return gb_worker_run(s, rfd, wfd, "stdin");
+        return gb_worker_run(s, rfd, wfd, false, "stdin");
 }
 
 int main(int argc, char **argv)

@@ -47,6 +47,7 @@ struct key {
 static const struct key keys[] = {
         TEXT(TYPE_PATH, socket),
         TEXT(TYPE_LISTEN, listen),
+        TEXT(TYPE_PATH, tls_dir),
         TEXT(TYPE_PATH, state_dir),
         TEXT(TYPE_PATH, glusterd_dir),
         TEXT(TYPE_PATH, gluster_run_dir),
@@ -62,6 +63,8 @@ void gb_settings_default(struct gb_settings *s)
 {
         *s = (struct gb_settings){
                 .socket = GB_RUNDIR "/agent.sock",
+                .listen = "[::]:24017",
+                .tls_dir = GB_SYSCONFDIR "/gbackup/tls",
                 .state_dir = GB_STATEDIR,
                 .glusterd_dir = "/var/lib/glusterd",
                 .gluster_run_dir = "/var/run/gluster",
@@ -174,13 +177,6 @@ int gb_settings_set(struct gb_settings *s, const char *key, const char *value, s
         return 0;
 }
 
-static bool loopback(const struct sockaddr_storage *a)
-{
-        if (a->ss_family == AF_INET)
-                return ntohl(((const struct sockaddr_in *)a)->sin_addr.s_addr) >> 24 == 127;
-        return IN6_IS_ADDR_LOOPBACK(&((const struct sockaddr_in6 *)a)->sin6_addr);
-}
-
 /* "a.b.c.d" or "[v6]" of `n` bytes. */
 static bool parse_host(const char *text, size_t n, uint16_t port, struct sockaddr_storage *out,
                        socklen_t *len)
@@ -219,13 +215,7 @@ int gb_settings_parse_listen(const char *text, struct sockaddr_storage *out, soc
             !parse_host(text, (size_t)(colon - text), (uint16_t)port, out, len))
                 return gb_error_set(
                         err, GB_ERR_CONFIG,
-                        "listen: '%s' is not ADDRESS:PORT, such as 127.0.0.1:24017 or [::1]:24017", text);
-        if (!loopback(out))
-                return gb_error_set(
-                        err, GB_ERR_CONFIG,
-                        "listen: '%s' is not a loopback address: TCP between nodes needs TLS, which this "
-                        "version does not have; reach the agent through ssh (gbackup-cli --rsh)",
-                        text);
+                        "listen: '%s' is not ADDRESS:PORT, such as 10.0.0.1:24017 or [::]:24017", text);
         return 0;
 }
 

@@ -24,6 +24,7 @@
 struct gb_settings {
         char socket[GB_SETTING_SOCKET_MAX + 1];
         char listen[GB_SETTING_LISTEN_MAX + 1]; /* empty: no TCP */
+        char tls_dir[GB_SETTING_PATH_MAX + 1];
         char state_dir[GB_SETTING_PATH_MAX + 1];
         char glusterd_dir[GB_SETTING_PATH_MAX + 1];
         char gluster_run_dir[GB_SETTING_PATH_MAX + 1];
@@ -43,8 +44,7 @@ int gb_settings_set(struct gb_settings *s, const char *key, const char *value, s
  * missing file is an error only if `must_exist`. */
 int gb_settings_load(struct gb_settings *s, const char *file, bool must_exist, struct gb_error *err);
 
-/* "127.0.0.1:24017" or "[::1]:24017" to an address.  Anything but loopback is refused: between nodes
- * TCP needs TLS, and a mistake here would open every file name of the brick to the network. */
+/* "10.0.0.1:24017" or "[::]:24017" to an address. */
 int gb_settings_parse_listen(const char *text, struct sockaddr_storage *out, socklen_t *len,
                              struct gb_error *err);
 

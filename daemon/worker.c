@@ -24,39 +24,42 @@
 
 #define WATCHER_STACK (256 * 1024)
 #define GRACE_US      100000
+/* How long a peer whose handshake failed may take to read why. */
+#define LINGER_MS 1000
 
 extern void gbackup_program_1(struct svc_req *, SVCXPRT *); /* rpcgen's dispatcher; its header omits it */
 
 #define ANY                (GB_WORKER_NEW | GB_WORKER_READY | GB_WORKER_STREAMING)
-#define PROC(name, states) [GBX_##name] = {#name, states}
+#define PROC(name, states, right) [GBX_##name] = {#name, states, GB_RIGHT_##right}
 
 static const struct {
         const char *name;
-        unsigned states; /* in which it may be called */
+        unsigned states;     /* in which it may be called */
+        enum gb_right right; /* that it needs; which volume, the handler looks at */
 } procedures[] = {
-        PROC(NULL, ANY),
-        PROC(HELLO, GB_WORKER_NEW),
-        PROC(TOPOLOGY, GB_WORKER_READY),
-        PROC(BRICK_STATUS, GB_WORKER_READY),
-        PROC(CURSOR, GB_WORKER_READY),
-        PROC(OPEN, GB_WORKER_READY),
-        PROC(NEXT, GB_WORKER_STREAMING),
-        PROC(CLOSE, GB_WORKER_STREAMING),
-        PROC(LOOK, GB_WORKER_READY),
-        PROC(EXISTS, GB_WORKER_READY),
-        PROC(SESSION_REGISTER, GB_WORKER_READY),
-        PROC(SESSION_LOCK, GB_WORKER_READY),
-        PROC(SESSION_UNLOCK, GB_WORKER_READY),
-        PROC(SESSION_PREPARE, GB_WORKER_READY),
-        PROC(SESSION_COMMIT, GB_WORKER_READY),
-        PROC(SESSION_ABORT, GB_WORKER_READY),
-        PROC(SESSION_UNREGISTER, GB_WORKER_READY),
-        PROC(SESSION_LIST, GB_WORKER_READY),
-        PROC(CHANGELOG_ENABLE, GB_WORKER_READY),
-        PROC(SESSION_LAST_FULL, GB_WORKER_READY),
-        PROC(EXAMINE, GB_WORKER_READY),
-        PROC(CHANGELOG_USAGE, GB_WORKER_READY),
-        PROC(CHANGELOG_PURGE, GB_WORKER_READY),
+        PROC(NULL, ANY, NONE),
+        PROC(HELLO, GB_WORKER_NEW, NONE),
+        PROC(TOPOLOGY, GB_WORKER_READY, LIST),
+        PROC(BRICK_STATUS, GB_WORKER_READY, LIST),
+        PROC(CURSOR, GB_WORKER_READY, LIST),
+        PROC(OPEN, GB_WORKER_READY, LIST),
+        PROC(NEXT, GB_WORKER_STREAMING, LIST),
+        PROC(CLOSE, GB_WORKER_STREAMING, LIST),
+        PROC(LOOK, GB_WORKER_READY, LIST),
+        PROC(EXISTS, GB_WORKER_READY, LIST),
+        PROC(SESSION_REGISTER, GB_WORKER_READY, SESSION),
+        PROC(SESSION_LOCK, GB_WORKER_READY, SESSION),
+        PROC(SESSION_UNLOCK, GB_WORKER_READY, SESSION),
+        PROC(SESSION_PREPARE, GB_WORKER_READY, SESSION),
+        PROC(SESSION_COMMIT, GB_WORKER_READY, SESSION),
+        PROC(SESSION_ABORT, GB_WORKER_READY, SESSION),
+        PROC(SESSION_UNREGISTER, GB_WORKER_READY, SESSION),
+        PROC(SESSION_LIST, GB_WORKER_READY, SESSION),
+        PROC(CHANGELOG_ENABLE, GB_WORKER_READY, SESSION),
+        PROC(SESSION_LAST_FULL, GB_WORKER_READY, SESSION),
+        PROC(EXAMINE, GB_WORKER_READY, LIST),
+        PROC(CHANGELOG_USAGE, GB_WORKER_READY, LIST),
+        PROC(CHANGELOG_PURGE, GB_WORKER_READY, NODE),
 };
 #define N_PROCEDURES (sizeof(procedures) / sizeof(procedures[0]))
 
@@ -81,7 +84,7 @@ static const char *state_text(enum gb_worker_state state)
 int gb_worker_allows(const struct gb_worker *w, rpcproc_t proc, struct gb_error *err)
 {
         if (proc < N_PROCEDURES && (procedures[proc].states & (unsigned)w->state))
-                return 0;
+                return gb_caller_may(&w->caller, procedures[proc].right, procedures[proc].name, NULL, err);
         return gb_error_set(err, GB_ERR_USAGE, "%s cannot be called %s", gb_worker_proc_name(proc),
                             state_text(w->state));
 }
@@ -158,6 +161,33 @@ static void worker_init(struct gb_worker *w, const struct gb_settings *settings)
         w->server.context = w;
 }
 
+/* ---- TLS ---- */
+
+/* The files are read for each connection: what tls setup has put in place counts at once.  Without files
+ * that can be used he is told no; why is in the log. */
+static bool offer_tls(struct gb_server *s)
+{
+        struct gb_worker *w = s->context;
+        struct gb_error why;
+
+        if (!w->tls)
+                w->tls = gb_tls_load(w->settings->tls_dir, GB_TLS_SERVER, &why);
+        if (!w->tls)
+                gb_log(GB_LOG_WARNING, "%s: cannot offer TLS: %s; see gbackup-cli tls setup",
+                       s->transport->peer, why.text);
+        return w->tls != NULL;
+}
+
+static int start_tls(struct gb_server *s, struct gb_error *err)
+{
+        struct gb_worker *w = s->context;
+        int rc = gb_tls_accept(w->tls, &s->transport, s->login_until, &w->peer, err);
+
+        if (rc < 0)
+                gb_transport_linger(s->transport, LINGER_MS);
+        return rc;
+}
+
 static void worker_fini(struct gb_worker *w)
 {
         gb_worker_end_stream(w);
@@ -166,10 +196,16 @@ static void worker_fini(struct gb_worker *w)
         gb_buf_fini(&w->chunk);
         gb_glusterd_fini(&w->gd);
         gb_transport_close(w->server.transport);
+        gb_tls_peer_fini(&w->peer);
+        gb_tls_free(w->tls); /* the stream's messages name our certificate */
+        gb_caller_fini(&w->caller);
 }
 
-static int serve(struct gb_worker *w, int rfd, int wfd, const char *peer, struct gb_error *err)
+static int serve(struct gb_worker *w, int rfd, int wfd, bool tcp, const char *peer, struct gb_error *err)
 {
+        w->server.need_tls = tcp;
+        w->server.offer_tls = tcp ? offer_tls : NULL;
+        w->server.start_tls = start_tls;
         w->server.transport = gb_transport_plain(rfd, wfd, -1, peer, err);
         if (!w->server.transport ||
             gb_glusterd_init(&w->gd, w->settings->glusterd_dir, w->settings->gluster_run_dir, err) < 0)
@@ -178,7 +214,7 @@ static int serve(struct gb_worker *w, int rfd, int wfd, const char *peer, struct
         return gb_server_run(&w->server, err);
 }
 
-int gb_worker_run(const struct gb_settings *settings, int rfd, int wfd, const char *peer)
+int gb_worker_run(const struct gb_settings *settings, int rfd, int wfd, bool tcp, const char *peer)
 {
         struct gb_worker w;
         struct gb_error err;
@@ -189,7 +225,7 @@ int gb_worker_run(const struct gb_settings *settings, int rfd, int wfd, const ch
         /* Spilled runs go there.  Whatever is wrong with it is told by the call that needs it. */
         (void)!mkdir(settings->state_dir, 0700);
         gb_log(GB_LOG_DEBUG, "%s: connected", peer);
-        rc = serve(&w, rfd, wfd, peer, &err);
+        rc = serve(&w, rfd, wfd, tcp, peer, &err);
         if (rc < 0)
                 gb_log(GB_LOG_WARNING, "%s: %s", peer, err.text);
         else

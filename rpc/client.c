@@ -40,6 +40,8 @@ void gb_client_abort(struct gb_client *c)
  * hold a session's lock, and a child at the other end would wait for input until it is killed. */
 static void hang_up(struct gb_client *c)
 {
+        if (c->transport && c->transport->ops->farewell)
+                c->transport->ops->farewell(c->transport);
         gb_client_abort(c);
         gb_transport_close(c->transport);
         c->transport = NULL;

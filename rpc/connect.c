@@ -127,7 +127,7 @@ static int connect_any(const struct addrinfo *list, int cancel_fd, const char *p
 
 struct gb_transport *gb_transport_tcp(const char *host, const char *port, int cancel_fd, struct gb_error *err)
 {
-        const struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_ADDRCONFIG};
+        const struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
         struct addrinfo *list = NULL;
         char peer[128];
         int rc, fd;

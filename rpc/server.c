@@ -13,6 +13,7 @@
  */
 #include <config.h>
 
+#include <stdint.h>
 #include <string.h>
 
 #include "base/buf.h"
@@ -28,7 +29,8 @@ struct conn {
         XDR args;     /* positioned behind the header of the call */
         uint32_t xid; /* of the call */
         bool replied;
-        bool broken; /* sending failed: *err tells */
+        bool broken;  /* sending failed: *err tells */
+        bool upgrade; /* STARTTLS was answered */
         struct gb_error *err;
 };
 
@@ -101,6 +103,32 @@ static void conn_init(struct conn *c, struct gb_server *s, struct gb_error *err)
         gb_buf_init(&c->out, SIZE_MAX);
 }
 
+static bool_t nothing(XDR *x, ...)
+{
+        (void)x;
+        return TRUE;
+}
+
+/* RFC 9289, 4.1: a NULL call without anything, once. */
+static void answer_tls(struct conn *c, const struct call_body *body)
+{
+        struct gb_server *s = c->server;
+
+        if (s->encrypted || body->cb_proc != NULLPROC || body->cb_cred.oa_length ||
+            body->cb_verf.oa_flavor != AUTH_NONE || body->cb_verf.oa_length ||
+            xdr_getpos(&c->args) != c->in.len) {
+                svcerr_auth(&c->xprt, AUTH_BADCRED);
+                return;
+        }
+        if (!s->offer_tls(s)) {
+                svcerr_auth(&c->xprt, AUTH_REJECTEDCRED);
+                return;
+        }
+        c->xprt.xp_verf = (struct opaque_auth){AUTH_NONE, (char *)(uintptr_t)GB_STARTTLS, GB_STARTTLS_LEN};
+        c->upgrade = svc_sendreply(&c->xprt, nothing, NULL);
+        c->xprt.xp_verf = _null_auth;
+}
+
 /* Judge the header, then let the dispatcher answer. */
 static void answer(struct conn *c, const struct rpc_msg *call)
 {
@@ -113,10 +141,17 @@ static void answer(struct conn *c, const struct rpc_msg *call)
                 .rq_xprt = &c->xprt,
         };
 
+        if (body->cb_prog == c->server->program && body->cb_vers == c->server->version &&
+            body->cb_cred.oa_flavor == GB_AUTH_TLS && c->server->offer_tls) {
+                answer_tls(c, body);
+                return;
+        }
         /* What AUTH_SYS claims is not believed, so it counts as AUTH_NONE.  Anything else is from a
          * caller who relies on protection that is not there. */
         if (body->cb_cred.oa_flavor != AUTH_NONE && body->cb_cred.oa_flavor != AUTH_SYS)
                 svcerr_auth(&c->xprt, AUTH_REJECTEDCRED);
+        else if (c->server->need_tls && !c->server->encrypted && body->cb_proc != NULLPROC)
+                svcerr_auth(&c->xprt, AUTH_TOOWEAK);
         else if (body->cb_prog != c->server->program)
                 svcerr_noprog(&c->xprt);
         else if (body->cb_vers != c->server->version)
@@ -134,7 +169,7 @@ static int serve_record(struct conn *c)
         memset(&call, 0, sizeof(call));
         call.rm_call.cb_cred.oa_base = cred;
         call.rm_call.cb_verf.oa_base = verf;
-        c->replied = false;
+        c->replied = c->upgrade = false;
         xdrmem_create(&c->args, (char *)c->in.data, (unsigned)c->in.len, XDR_DECODE);
         if (!xdr_callmsg(&c->args, &call))
                 return gb_error_set(c->err, GB_ERR_PROTOCOL, "%s sends something that is not an RPC call",
@@ -147,6 +182,12 @@ static int serve_record(struct conn *c)
         if (!c->replied)
                 return gb_error_set(c->err, GB_ERR_PROTOCOL, "procedure %u left %s without an answer",
                                     (unsigned)call.rm_call.cb_proc, c->server->transport->peer);
+        if (!c->upgrade)
+                return 0;
+        if (c->server->start_tls(c->server, c->err) < 0)
+                return -1;
+        c->server->encrypted = true;
+        c->xprt.xp_fd = c->server->transport->rfd;
         return 0;
 }
 

@@ -12,6 +12,12 @@
 
 #include "transport.h"
 
+/* RFC 9289: the credential of a NULL call that asks for TLS, and the word for yes in the verifier of
+ * its reply. */
+#define GB_AUTH_TLS     7
+#define GB_STARTTLS     "STARTTLS"
+#define GB_STARTTLS_LEN 8
+
 struct gb_server {
         struct gb_transport *transport; /* borrowed */
         void (*dispatch)(struct svc_req *, SVCXPRT *); /* gbackup_program_1 */
@@ -24,6 +30,13 @@ struct gb_server {
         /* When a peer that has not said HELLO is sent away, however busy it looks; 0: never.  The
          * handler of HELLO clears it. */
         gb_deadline login_until;
+        /* Nothing but NULL is answered until the connection is encrypted. */
+        bool need_tls;
+        bool encrypted;
+        /* A peer asks for TLS: can he have it?  NULL: no. */
+        bool (*offer_tls)(struct gb_server *s);
+        /* Make it so, after STARTTLS was answered: replaces `transport`. */
+        int (*start_tls)(struct gb_server *s, struct gb_error *err);
 };
 
 /* Requests until the peer leaves (0) or something breaks (-1). */

@@ -27,6 +27,8 @@
 /* How long a child at the other end gets to leave by itself, and to vanish after SIGKILL. */
 #define GB_CHILD_GRACE_MS 800
 #define GB_CHILD_KILL_MS  200
+/* Bytes of a peer that is sent away that are read to let it hear why. */
+#define LINGER_MAX 65536
 
 struct plain {
         struct gb_transport base; /* first: the two are cast into each other */
@@ -176,6 +178,25 @@ fail:
         if (wfd != rfd)
                 close(wfd);
         return NULL;
+}
+
+void gb_transport_linger(struct gb_transport *t, int ms)
+{
+        gb_deadline until = gb_deadline_in(ms);
+        struct gb_error ignored;
+        size_t left = LINGER_MAX;
+        char unread[4096];
+        ssize_t n;
+
+        if (shutdown(t->wfd, SHUT_WR) < 0)
+                return;
+        while (left > 0 && gb_deadline_left(until) > 0 &&
+               gb_transport_wait(t->rfd, POLLIN, t->cancel_fd, until, t->peer, &ignored) == 0) {
+                n = read(t->rfd, unread, sizeof(unread));
+                if (n <= 0)
+                        return;
+                left -= (size_t)n < left ? (size_t)n : left;
+        }
 }
 
 /* True when the child is gone, or not ours to wait for. */

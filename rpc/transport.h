@@ -22,6 +22,8 @@ struct gb_transport_ops {
         ssize_t (*recv)(struct gb_transport *t, void *buf, size_t n, gb_deadline until, struct gb_error *err);
         /* All n bytes, or -1.  `stall_ms` bounds the time without progress, not the whole. */
         int (*send)(struct gb_transport *t, const void *buf, size_t n, int stall_ms, struct gb_error *err);
+        /* Tell the other end that this is the end, without waiting; NULL: the closing tells. */
+        void (*farewell)(struct gb_transport *t);
         void (*close)(struct gb_transport *t);
 };
 
@@ -45,6 +47,10 @@ struct gb_transport *gb_transport_tcp(const char *host, const char *port, int ca
 /* Start argv with its stdin and stdout on a socket pair; stderr is ours. */
 struct gb_transport *gb_transport_command(char *const argv[], int cancel_fd, const char *peer,
                                           struct gb_error *err);
+
+/* Say no more, and give the other end up to `ms` to read what was said: closing a socket that still has
+ * unread bytes would make the kernel reset the connection and take the last message away. */
+void gb_transport_linger(struct gb_transport *t, int ms);
 
 /* NULL is allowed.  Never blocks longer than a second (a child that does not leave is killed). */
 void gb_transport_close(struct gb_transport *t);

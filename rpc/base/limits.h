@@ -57,6 +57,11 @@
 #define GB_HTIME_MAX  (1024LL * 1024 * 1024)
 #define GB_XML_MAX    (64 * 1024 * 1024)
 #define GB_CONFIG_MAX (1024 * 1024)
+/* Bytes of a file of certificates or of clients.conf, certificates in one, clients, bytes of a line. */
+#define GB_TRUST_MAX  (4 * 1024 * 1024)
+#define GB_CERTS_MAX  4096
+#define GB_GRANTS_MAX 1024
+#define GB_LINE_MAX   4095
 /* Pending-heal entries of a brick that are looked at one by one before all siblings count as blamed. */
 #define GB_HEAL_LOOK_MAX 4096
 

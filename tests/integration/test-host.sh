@@ -39,27 +39,43 @@ run_cli 0 full "$HOST" v -0 --rsh="$T/rsh" --out-file="$T/list"
 same "$T/list" "$T/want" "list"
 fails 69 "." full "$HOST" v --rsh=/nonexistent --out-file="$T/list"
 
-it "tcp:127.0.0.1:PORT, for tests only"
+# A folder of keys as gbackup-cli tls setup makes it, here by openssl.
+uuid=$(sed -n 's/^UUID=//p' /var/lib/glusterd/glusterd.info)
+mkdir -m 700 "$T/tls"
+openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=gbnode \
+        -addext "subjectAltName=URI:urn:uuid:$uuid" -addext basicConstraints=critical,CA:FALSE \
+        -keyout "$T/tls/node.key" -out "$T/tls/node.pem" 2>/dev/null || gb_die "openssl makes no certificate"
+cp "$T/tls/node.pem" "$T/tls/peers.pem"
+export GBACKUP_TLS_DIR=$T/tls
+
+it "tcp:HOST:PORT: TLS, IPv4 and IPv6, whichever certificates are there now"
 stop_gbackupd
-"$AGENT" --config "$T/gbackupd.conf" --listen 127.0.0.1:24017 2>"$T/tcp.err" &
-agent=$!
-tcp_ready() { python3 -c 'import socket; socket.create_connection(("127.0.0.1", 24017)).close()' 2>/dev/null; }
-wait_for 10 tcp_ready
-run_cli 0 full tcp:127.0.0.1:24017 v -0 --out-file="$T/list"
-same "$T/list" "$T/want" "list"
-run_cli 0 register s tcp:127.0.0.1:24017 v
+gb_write_config() {
+        printf '[gbackupd]\nsocket = %s\nlog_level = debug\ntls_dir = %s\nlisten = [::]:24018\n' "$GBACKUP_SOCKET" "$T/tls"
+}
+start_gbackupd
+for at in 127.0.0.1:24018 "$HOST:24018" "[::1]:24018" localhost:24018; do
+        run_cli 0 full "tcp:$at" v -0 --out-file="$T/list"
+        same "$T/list" "$T/want" "list by tcp:$at"
+done
+run_cli 0 --port=24018 full tcp:gbnode v -0 --out-file="$T/list"
+run_cli 0 register s "tcp:$HOST:24018" v
 run_cli 0 s -0 --out-file="$T/list"
 same "$T/list" "$T/want" "list of a session"
-kill "$agent"
-wait "$agent"
-is $? 0 "gbackupd ends on SIGTERM"
 
-it "TCP beyond loopback is refused on both sides until it is encrypted"
-fails 64 "TLS" full tcp:10.99.0.1:24017 v --out-file="$T/list"
-"$AGENT" --config "$T/gbackupd.conf" --listen 10.99.0.1:24017 2>"$T/tcp.err"
-is $? 64 "gbackupd --listen 10.99.0.1:24017"
-grep -q TLS "$T/tcp.err" || problem "gbackupd does not say why: $(cat "$T/tcp.err")"
+it "without usable certificates: no TLS, no list, and it says what to do"
+mv "$T/tls/peers.pem" "$T/tls/away.pem"
+fails 78 "peers.pem.*|tls setup" full "tcp:$HOST:24018" v --out-file="$T/list"
+mkdir -m 700 "$T/tls2"
+cp "$T"/tls/node.* "$T/tls2" && cp "$T/tls/node.pem" "$T/tls2/peers.pem"
+fails 69 "does not offer TLS" full "tcp:$HOST:24018" v --tls-dir="$T/tls2" --out-file="$T/list"
+chmod 644 "$T/tls2/node.key"
+fails 78 "others may read this private key" full "tcp:$HOST:24018" v --tls-dir="$T/tls2" --out-file="$T/list"
+mv "$T/tls/away.pem" "$T/tls/peers.pem"
+run_cli 0 full "tcp:$HOST:24018" v -0 --out-file="$T/list"
 
-it "another machine, and a name nobody knows: 69"
-fails 69 "--rsh" full 192.0.2.1 v --out-file="$T/list"
+it "a host that is none, and a name nobody knows: 69"
 fails 69 "unknown host" full no-such-host.invalid v --out-file="$T/list"
+fails 69 "no gbackupd at" full "tcp:$HOST:24019" v --out-file="$T/list"
+fails 64 "expected tcp:" full "tcp:[::1:24018" v --out-file="$T/list"
+fails 64 "expected tcp:" full "tcp:$HOST:x" v --out-file="$T/list"
