@@ -48,6 +48,7 @@ struct gb_changes {
         bool look;
         enum phase phase;
         bool begun; /* the phase's section item is out */
+        bool told;  /* the brick's item is out */
 
         struct gb_history *history;
         struct gb_events *events;
@@ -497,6 +498,12 @@ static int send_section(struct gb_changes *c, struct gb_buf *out, gb_deadline un
 {
         int rc;
 
+        if (!c->told) {
+                rc = gb_facts_put_brick(out, gb_history_restarted(c->history) ? GB_BRICK_RESTARTED : 0);
+                if (rc)
+                        return rc < 0 ? no_memory(c, err) : 1;
+                c->told = true;
+        }
         if (!c->begun) {
                 rc = gb_facts_put_section(out, sections[c->phase].section);
                 if (rc)

@@ -9,6 +9,9 @@
  * indices/dirty is different: an entry stands there during each write transaction and outlives it only
  * if the client died in the middle.  Nobody is to blame then, so such an object is counted and no more.
  *
+ * An entry may outlive its object, until the self-heal daemon comes by.  What is not here blames nobody: who
+ * still has it missed a change of its directory, and that is another entry.
+ *
  * Doubt costs a reader time (it reads all siblings instead of one), trust in the wrong brick costs
  * files: whatever cannot be read blames everybody.
  */
@@ -35,6 +38,7 @@ struct heal {
         struct gb_heal_status *out;
         struct gb_gfidmap seen; /* what xattrop lists, up to GB_HEAL_LOOK_MAX */
         char *names;            /* xattr list, GB_XATTR_LIST_MAX bytes */
+        unsigned waits;         /* for handles */
 };
 
 static void blame(struct gb_heal_status *s, int index)
@@ -95,6 +99,26 @@ static int weigh_all(struct heal *h, const char *object)
         return 0;
 }
 
+/* The handle of a directory is away for a moment while it is renamed (facts 5.1); so many are waited for. */
+#define RENAME_US 20000
+#define WAITS_MAX 16
+
+/* 1 the object is here, 0 it is not, -1. */
+static int stat_handle(struct heal *h, const char *handle, struct stat *st)
+{
+        for (int i = 0; i < 2; i++) {
+                if (fstatat(h->brick->handles_fd, handle, st, AT_SYMLINK_NOFOLLOW) == 0)
+                        return 1;
+                if (errno != ENOENT || h->waits == WAITS_MAX)
+                        return -1;
+                if (i == 0) {
+                        h->waits++;
+                        usleep(RENAME_US);
+                }
+        }
+        return 0;
+}
+
 /*
  * The handle of a directory is a symlink to it, that of a user's symlink is a second name of the
  * symlink (its nlink is 2 or more): following that one would lead out of the brick.
@@ -107,9 +131,12 @@ static int look(struct heal *h, const gb_gfid *gfid)
         struct stat st;
         gb_gfid found;
 
+        int here;
+
         gb_handle_path(gfid, handle);
-        if (fstatat(h->brick->handles_fd, handle, &st, AT_SYMLINK_NOFOLLOW) < 0)
-                return -1;
+        here = stat_handle(h, handle, &st);
+        if (here <= 0)
+                return here;
         if (S_ISLNK(st.st_mode) && st.st_nlink == 1) {
                 fd = openat(h->brick->handles_fd, handle, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
                 if (fd < 0)

@@ -61,6 +61,7 @@ struct gb_history {
         bool replay_all; /* the last window is delivered again */
         int64_t start, end;
         int64_t opened; /* what was recorded until then is told of */
+        bool restarted; /* the brick, in the window */
         struct gb_chain chain;
         GB_VEC(struct part) parts;
         size_t at;
@@ -355,6 +356,7 @@ static int open_window(struct gb_history *h, const struct gb_glusterd *gd, const
         to = with_live ? (int64_t)time(NULL) : h->next.last_ts;
         if (check_holes(h, &after, to, err) < 0)
                 return -1;
+        h->restarted = gb_chain_restarts(&h->chain, h->from.last_ts, to) > 0;
         fill_next(h, &before, with_live);
         if (with_live && h->chain.live_fd >= 0 && add_part(h, NULL, ROLE_WINDOW, err) < 0)
                 return -1;
@@ -407,6 +409,11 @@ struct gb_history *gb_history_open(const struct gb_brick *b, const struct gb_glu
 fail:
         gb_history_close(h);
         return NULL;
+}
+
+bool gb_history_restarted(const struct gb_history *h)
+{
+        return h->restarted;
 }
 
 void gb_history_close(struct gb_history *h)

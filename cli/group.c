@@ -25,7 +25,7 @@ void gb_group_reset(struct gb_group *g)
 {
         g->flags = 0;
         g->type = 0;
-        g->found = g->partial = false;
+        g->found = g->partial = g->confused = false;
         g->touched.n = g->names.n = g->answered.n = g->partial_at.n = g->told.n = 0;
 }
 
@@ -114,10 +114,15 @@ int gb_group_look(struct gb_group *g, const struct gb_fact *f, unsigned set, str
         return 0;
 }
 
+int gb_group_told(struct gb_group *g, const struct gb_fact *f, unsigned set)
+{
+        return f->claims.n ? gb_vec_push(&g->told, set) : 0;
+}
+
 int gb_group_unite(struct gb_group *g, const struct gb_fact *f, unsigned set)
 {
         g->flags |= f->flags;
-        if (f->claims.n && gb_vec_push(&g->told, set) < 0)
+        if (gb_group_told(g, f, set) < 0)
                 return -1;
         for (size_t i = 0; i < f->claims.n; i++) {
                 struct gb_touched *t = gb_group_touch(g, &f->claims.v[i].slot, NULL);
@@ -160,6 +165,7 @@ int gb_group_merge(struct gb_group *g, const struct gb_group *more, struct gb_ar
 {
         g->flags |= more->flags;
         g->type = g->type ? g->type : more->type;
+        g->confused = g->confused || more->confused;
         for (size_t i = 0; i < more->touched.n; i++) {
                 struct gb_touched *t = gb_group_touch(g, &more->touched.v[i].slot, arena);
 
@@ -205,7 +211,7 @@ static bool get_slot(struct gb_reader *in, struct gb_slot *slot)
 int gb_group_encode(struct gb_buf *out, const struct gb_group *g)
 {
         if (gb_buf_put_gfid(out, &g->gfid) < 0 || gb_buf_put_varint(out, g->flags) < 0 ||
-            gb_buf_put_u8(out, (uint8_t)g->type) < 0 || gb_buf_put_varint(out, g->touched.n) < 0)
+            gb_buf_put_u8(out, (uint8_t)g->type) < 0 || gb_buf_put_u8(out, g->confused) < 0 || gb_buf_put_varint(out, g->touched.n) < 0)
                 return -1;
         for (size_t i = 0; i < g->touched.n; i++)
                 if (gb_buf_put_u8(out, g->touched.v[i].kinds) < 0 || put_slot(out, &g->touched.v[i].slot) < 0)
@@ -227,12 +233,13 @@ bool gb_group_decode(const uint8_t *rec, size_t len, struct gb_group *g)
 {
         struct gb_reader in = {.p = rec, .end = rec + len};
         uint64_t flags, n, set;
-        uint8_t type;
+        uint8_t type, confused;
 
         gb_group_reset(g);
         if (!gb_get_gfid(&in, &g->gfid) || !gb_get_varint(&in, &flags) || !gb_get_u8(&in, &type) ||
-            !gb_get_varint(&in, &n))
+            !gb_get_u8(&in, &confused) || !gb_get_varint(&in, &n))
                 return false;
+        g->confused = confused;
         g->flags = (uint32_t)flags;
         g->type = (char)type;
         for (; n; n--) {
@@ -268,6 +275,7 @@ struct gb_group *gb_groups_add(struct gb_groups *gs, const struct gb_group *g, s
         copy->type = g->type;
         copy->found = g->found;
         copy->partial = g->partial;
+        copy->confused = g->confused;
         if (copy_into(copy, g, arena) < 0 || gb_vec_push(gs, copy) < 0) {
                 gb_group_fini(copy);
                 free(copy);

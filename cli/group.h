@@ -28,6 +28,7 @@ struct gb_group {
         char type;      /* T1, 0: not found */
         bool found;     /* some replica set has it */
         bool partial;   /* and some of its names are unknown there */
+        bool confused;  /* told of where no brick is to be trusted alone */
         GB_VEC(struct gb_touched) touched;
         GB_VEC(struct gb_slot) names;
         GB_VEC(unsigned) answered; /* replica sets that were looked at */
@@ -41,6 +42,8 @@ void gb_group_reset(struct gb_group *g);
 
 /* Add a brick's fact; slots are borrowed from it.  0, -1 out of memory. */
 int gb_group_unite(struct gb_group *g, const struct gb_fact *f, unsigned set);
+/* A brick that is not believed made claims about it. */
+int gb_group_told(struct gb_group *g, const struct gb_fact *f, unsigned set);
 /* Add a look's answer; names are copied to the arena. */
 int gb_group_look(struct gb_group *g, const struct gb_fact *f, unsigned set, struct gb_arena *arena);
 /* Add one T1 name, copied to the arena. */

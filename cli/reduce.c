@@ -22,6 +22,8 @@
 #include "reduce.h"
 #include "skeleton.h"
 
+#define CHANGE_FLAGS (GB_FACT_DATA | GB_FACT_META | GB_FACT_XATTR)
+
 /* Bytes of objects kept in memory until the cut has settled; more go to disk. */
 #define OBJECTS_MEMORY (16u * 1024 * 1024)
 
@@ -29,12 +31,18 @@ struct source {
         const struct gb_fact_source *in;
         struct gb_item item;
         enum gb_section section;
-        bool done;
+        bool restarted;
+        bool muted;   /* not believed */
+        bool junior;  /* heard only about what no other speaks of */
+        bool counted; /* what happens is soon told by it, believed or not */
 };
 
 struct boundary {
         struct gb_slot *slots; /* arena */
         unsigned n;
+        bool dir;
+        bool revisit; /* look at it even if nothing is told */
+        bool seen;    /* has facts in this window */
 };
 
 /* What the last list leaves for this one. */
@@ -49,6 +57,7 @@ struct settled {
         struct settled *next;
         struct gb_slot slot; /* arena */
         unsigned kinds;
+        bool confused; /* told where all bricks are suspect */
 };
 
 struct settled_list { /* of one gfid */
@@ -58,7 +67,7 @@ struct settled_list { /* of one gfid */
 
 struct gb_reduce {
         struct source *sources;
-        unsigned n_sources, n_sets;
+        unsigned n_sources, n_sets, needed;
         unsigned *heap; /* indices of sources that have an item, least first */
         unsigned n_heap;
         gb_gfid volume_id;
@@ -75,9 +84,13 @@ struct gb_reduce {
         bool settling;
         struct gb_sorter *objects; /* encoded groups, looked up, until the cut has settled */
         struct gb_buf record;
-        unsigned *set_sources;          /* sources of each replica set */
+        unsigned *set_sources;          /* counted sources of each replica set */
+        unsigned n_counted;             /* of all */
+        bool *confused;                 /* replica sets in which all are suspect */
         GB_VEC(struct gb_slot) victims; /* slots a directory was renamed onto: see spell_then() */
         bool more_victims;              /* it may have been others, too */
+        GB_VEC(struct gb_slot) places;  /* victims of which nothing says that no directory was there */
+        bool places_known;
 
         struct gb_group current, more;
         struct gb_arena batch_arena;
@@ -97,7 +110,7 @@ static int no_memory(struct gb_error *err)
 }
 
 struct gb_reduce *gb_reduce_new(const struct gb_fact_source *sources, unsigned n_sources, unsigned n_sets,
-                                const gb_gfid *volume_id, const struct gb_reduce_ops *ops,
+                                unsigned needed, const gb_gfid *volume_id, const struct gb_reduce_ops *ops,
                                 struct gb_error *err)
 {
         struct gb_reduce *r = calloc(1, sizeof(*r));
@@ -107,14 +120,14 @@ struct gb_reduce *gb_reduce_new(const struct gb_fact_source *sources, unsigned n
         r->sources = calloc(n_sources + 1, sizeof(*r->sources));
         r->heap = calloc(n_sources + 1, sizeof(*r->heap));
         r->set_sources = calloc(n_sets + 1, sizeof(*r->set_sources));
-        if (!r->sources || !r->heap || !r->set_sources)
+        r->confused = calloc(n_sets + 1, sizeof(*r->confused));
+        if (!r->sources || !r->heap || !r->set_sources || !r->confused)
                 goto fail;
-        for (unsigned i = 0; i < n_sources; i++) {
+        for (unsigned i = 0; i < n_sources; i++)
                 r->sources[i].in = &sources[i];
-                r->set_sources[sources[i].set]++;
-        }
         r->n_sources = n_sources;
         r->n_sets = n_sets;
+        r->needed = needed;
         r->volume_id = *volume_id;
         r->ops = ops;
         gb_skeleton_init(&r->skeleton);
@@ -133,6 +146,7 @@ fail:
                 free(r->sources);
                 free(r->heap);
                 free(r->set_sources);
+                free(r->confused);
                 free(r);
         }
         return NULL;
@@ -160,9 +174,11 @@ void gb_reduce_free(struct gb_reduce *r)
         gb_arena_fini(&r->batch_arena);
         gb_arena_fini(&r->walk_arena);
         gb_vec_free(&r->victims);
+        gb_vec_free(&r->places);
         free(r->sources);
         free(r->heap);
         free(r->set_sources);
+        free(r->confused);
         free(r);
 }
 
@@ -174,13 +190,15 @@ static bool dup_slot(struct gb_arena *arena, const struct gb_slot *from, struct 
 }
 
 int gb_reduce_boundary(struct gb_reduce *r, const gb_gfid *gfid, const struct gb_slot *slots, unsigned n,
-                       struct gb_error *err)
+                       bool dir, bool revisit, struct gb_error *err)
 {
         struct boundary *b = gb_gfidmap_put(&r->boundary, gfid, NULL);
 
         if (!b)
                 return no_memory(err);
         b->n = n;
+        b->dir = dir;
+        b->revisit = revisit;
         b->slots = gb_arena_alloc(&r->keep, (n ? n : 1) * sizeof(*b->slots));
         if (!b->slots)
                 return no_memory(err);
@@ -232,14 +250,97 @@ static void sift_down(struct gb_reduce *r, unsigned i)
         }
 }
 
-/* Move a source to its next fact; directories on the way go to the skeleton.  1, 0 at its end, -1. */
+bool gb_reduce_muted(const struct gb_reduce *r, unsigned source)
+{
+        return r->sources[source].muted || r->sources[source].junior;
+}
+
+bool gb_reduce_restarted(const struct gb_reduce *r, unsigned source)
+{
+        return r->sources[source].restarted;
+}
+
+static bool stayed(const struct source *s)
+{
+        return !s->in->behind && !s->restarted;
+}
+
+static bool trusted(const struct source *s)
+{
+        return stayed(s) && !s->in->blamed;
+}
+
+/* Of each replica set, the sources that have a beginning and are `so`. */
+static void count_sources(struct gb_reduce *r, const bool *told, bool (*so)(const struct source *s))
+{
+        memset(r->set_sources, 0, r->n_sets * sizeof(*r->set_sources));
+        for (unsigned i = 0; i < r->n_sources; i++)
+                r->set_sources[r->sources[i].in->set] += told[i] && so(&r->sources[i]);
+}
+
+static bool is_counted(const struct source *s)
+{
+        return s->counted;
+}
+
+/* Whom to believe, as reduce.h says. */
+static void weigh(struct gb_reduce *r, const bool *told)
+{
+        count_sources(r, told, trusted);
+        for (unsigned i = 0; i < r->n_sources; i++) {
+                struct source *s = &r->sources[i];
+                bool enough = r->set_sources[s->in->set] >= r->needed;
+
+                s->muted = enough && !trusted(s);
+                s->counted = !s->muted || !s->in->stale;
+                r->confused[s->in->set] |= !enough && (s->in->behind || s->in->blamed || s->in->stale);
+        }
+        count_sources(r, told, stayed);
+        for (unsigned i = 0; i < r->n_sources; i++) {
+                struct source *s = &r->sources[i];
+
+                s->junior = !s->muted && !stayed(s) && r->set_sources[s->in->set] >= r->needed;
+                s->counted = s->counted && !(s->junior && s->in->stale);
+        }
+        count_sources(r, told, is_counted);
+        for (unsigned set = 0; set < r->n_sets; set++)
+                r->n_counted += r->set_sources[set];
+        if (r->ops->weighed)
+                r->ops->weighed(r->ops->arg, r);
+}
+
+/* Each source begins with what is to be known of its brick; one that fails at once has no beginning. */
+static int weigh_sources(struct gb_reduce *r, struct gb_error *err)
+{
+        bool *told = calloc(r->n_sources + 1, sizeof(*told));
+        int rc = told ? 0 : no_memory(err);
+
+        for (unsigned i = 0; rc >= 0 && i < r->n_sources; i++) {
+                struct source *s = &r->sources[i];
+
+                rc = s->in->next(s->in->arg, &s->item, err);
+                if (rc == 1 && s->item.kind != GB_ITEM_BRICK)
+                        rc = gb_error_set(err, GB_ERR_PROTOCOL,
+                                          "%s: history begins without a word on the brick", s->in->name);
+                told[i] = rc == 1;
+                s->restarted = rc == 1 && (s->item.brick_flags & GB_BRICK_RESTARTED);
+        }
+        if (rc >= 0)
+                weigh(r, told);
+        free(told);
+        return rc < 0 ? -1 : 0;
+}
+
+/* Move a source to its next fact; directories on the way go to the skeleton, unless they may be where the
+ * brick alone still has them.  1, 0 at its end, -1. */
 static int advance(struct gb_reduce *r, struct source *s, struct gb_error *err)
 {
         int rc;
 
         while ((rc = s->in->next(s->in->arg, &s->item, err)) == 1) {
                 if (s->item.kind == GB_ITEM_DIR) {
-                        if (gb_skeleton_now(&r->skeleton, &s->item.gfid, &s->item.slot) < 0)
+                        if (!s->muted && !s->junior &&
+                            gb_skeleton_now(&r->skeleton, &s->item.gfid, &s->item.slot) < 0)
                                 return no_memory(err);
                 } else if (s->item.kind == GB_ITEM_SECTION) {
                         s->section = s->item.section;
@@ -253,6 +354,8 @@ static int advance(struct gb_reduce *r, struct source *s, struct gb_error *err)
 
 static int start_sources(struct gb_reduce *r, struct gb_error *err)
 {
+        if (weigh_sources(r, err) < 0)
+                return -1;
         for (unsigned i = 0; i < r->n_sources; i++) {
                 int rc = advance(r, &r->sources[i], err);
 
@@ -310,23 +413,32 @@ static bool may_be_victim(const struct gb_reduce *r, const struct gb_slot *slot)
                gb_skeleton_spell(&r->skeleton, GB_TREE_THEN, slot, path, &at, &missing) != GB_UNBORN;
 }
 
-/* The one slot at which a directory may have been overwritten, or NULL. */
-static const struct gb_slot *only_victim(const struct gb_reduce *r)
+/* The slots at which a directory may have been overwritten. */
+static int find_places(struct gb_reduce *r, struct gb_error *err)
 {
-        const struct gb_slot *found = NULL;
-
-        if (r->more_victims || r->victims.n > VICTIMS_MAX)
-                return NULL;
+        if (r->places_known)
+                return 0;
+        r->places_known = true;
         for (size_t i = 0; i < r->victims.n; i++) {
-                const struct gb_slot *slot = &r->victims.v[i];
+                bool known = false;
 
-                if ((found && gb_slot_eq(found, slot)) || !may_be_victim(r, slot))
-                        continue;
-                if (found)
-                        return NULL;
-                found = slot;
+                for (size_t k = 0; k < r->places.n && !known; k++)
+                        known = gb_slot_eq(&r->places.v[k], &r->victims.v[i]);
+                if (!known && may_be_victim(r, &r->victims.v[i]) &&
+                    gb_vec_push(&r->places, r->victims.v[i]) < 0)
+                        return no_memory(err);
         }
-        return found;
+        return 0;
+}
+
+static int place_unknown(const struct gb_slot *slot, const gb_gfid *dir, struct gb_error *err)
+{
+        char text[GB_GFID_TEXT];
+
+        return gb_error_set(err, GB_ERR_GAP,
+                            "history does not tell where directory %s was, in which \"%.*s\" is gone; "
+                            "run a full list",
+                            gb_gfid_format(dir, text), (int)slot->len, slot->name);
 }
 
 /*
@@ -337,22 +449,58 @@ static const struct gb_slot *only_victim(const struct gb_reduce *r)
 static enum gb_spelled spell_then(struct gb_reduce *r, const struct gb_slot *slot, char out[GB_PATH_MAX],
                                   size_t *at, struct gb_error *err)
 {
-        const struct gb_slot *victim;
         gb_gfid missing;
-        char text[GB_GFID_TEXT];
         enum gb_spelled s = gb_skeleton_spell(&r->skeleton, GB_TREE_THEN, slot, out, at, &missing);
 
         if (s != GB_UNKNOWN)
                 return s;
-        victim = only_victim(r);
-        if (victim && gb_skeleton_then(&r->skeleton, &missing, victim) == 0)
+        if (find_places(r, err) < 0)
+                return GB_UNKNOWN;
+        if (!r->more_victims && r->places.n == 1 &&
+            gb_skeleton_then(&r->skeleton, &missing, &r->places.v[0]) == 0)
                 s = gb_skeleton_spell(&r->skeleton, GB_TREE_THEN, slot, out, at, &missing);
         if (s == GB_UNKNOWN)
-                gb_error_set(err, GB_ERR_GAP,
-                             "history does not tell where directory %s was, in which \"%.*s\" is gone; "
-                             "run a full list",
-                             gb_gfid_format(&missing, text), (int)slot->len, slot->name);
+                place_unknown(slot, &missing, err);
         return s;
+}
+
+/* Paths that are guessed for one lost name, and directories on the way to it whose place is guessed. */
+#define GUESSES_MAX       256
+#define GUESSED_DEPTH_MAX 8
+
+/*
+ * With several such slots the lost name is said to be gone from each of them.  It was in one; in the others
+ * was nothing, or another directory that was overwritten, and so was empty: nothing of what it held at T0 is
+ * still there.
+ */
+static int each_guess(struct gb_reduce *r, const struct gb_slot *slot, unsigned depth, unsigned *left,
+                      struct gb_op *op, struct gb_error *err)
+{
+        char path[GB_PATH_MAX];
+        size_t at;
+        gb_gfid missing;
+        enum gb_spelled s = gb_skeleton_spell(&r->skeleton, GB_TREE_THEN, slot, path, &at, &missing);
+        int rc = 0;
+
+        if (s == GB_SPELLED) {
+                op->path = path + at;
+                op->len = GB_PATH_MAX - at;
+                if (!*left)
+                        return place_unknown(slot, &missing, err);
+                --*left;
+                return r->ops->emit(r->ops->arg, op, err);
+        }
+        if (s != GB_UNKNOWN) /* it cannot have been there */
+                return 0;
+        if (r->more_victims || !r->places.n || depth == GUESSED_DEPTH_MAX)
+                return place_unknown(slot, &missing, err);
+        for (size_t i = 0; rc == 0 && i < r->places.n; i++) {
+                if (gb_skeleton_then(&r->skeleton, &missing, &r->places.v[i]) < 0)
+                        return no_memory(err);
+                rc = each_guess(r, slot, depth + 1, left, op, err);
+        }
+        gb_skeleton_unplace(&r->skeleton, &missing);
+        return rc;
 }
 
 static enum gb_spelled spell_now(struct gb_reduce *r, const struct gb_slot *slot, char out[GB_PATH_MAX],
@@ -377,7 +525,7 @@ static struct gb_op op_of(const struct gb_group *g, enum gb_op_kind kind, const 
 
         op.parent = slot->parent;
         if (kind != GB_OP_DELETE)
-                op.flags = g->flags & (GB_FACT_DATA | GB_FACT_META | GB_FACT_XATTR);
+                op.flags = g->flags & CHANGE_FLAGS;
         return op;
 }
 
@@ -408,9 +556,15 @@ static int emit_delete(struct gb_reduce *r, const struct gb_group *g, const stru
         size_t at;
         struct gb_op op = op_of(g, GB_OP_DELETE, slot);
         enum gb_spelled s = spell_then(r, slot, path, &at, err);
+        unsigned guesses = GUESSES_MAX;
 
-        if (s == GB_UNKNOWN)
+        if (s == GB_UNKNOWN && err->code != GB_ERR_GAP)
                 return -1;
+        if (s == GB_UNKNOWN) {
+                op.type = dir ? 'd' : 'f';
+                op.has_gfid = false;
+                return each_guess(r, slot, 0, &guesses, &op, err);
+        }
         if (s == GB_UNBORN)
                 return 0;
         if (s == GB_TOO_LONG) {
@@ -459,7 +613,7 @@ static bool is_old(const struct gb_group *g)
 static int emit_new_name(struct gb_reduce *r, const struct gb_group *g, const struct gb_slot *slot,
                          struct gb_error *err)
 {
-        bool changed = g->flags & (GB_FACT_DATA | GB_FACT_META | GB_FACT_XATTR);
+        bool changed = g->flags & CHANGE_FLAGS;
 
         if (emit_now(r, g, GB_OP_NEW, slot, err) < 0)
                 return -1;
@@ -475,9 +629,11 @@ static int emit_rename(struct gb_reduce *r, const struct gb_group *g, const stru
         size_t old_at, at;
         struct gb_op op = op_of(g, GB_OP_RENAME, gained);
         enum gb_spelled before = spell_then(r, lost, old, &old_at, err);
-        enum gb_spelled after = before == GB_UNKNOWN ? GB_UNKNOWN : spell_now(r, gained, path, &at, err);
+        bool guess = before == GB_UNKNOWN && !dir && err->code == GB_ERR_GAP;
+        enum gb_spelled after =
+                before == GB_UNKNOWN && !guess ? GB_UNKNOWN : spell_now(r, gained, path, &at, err);
 
-        if (before == GB_UNKNOWN || after == GB_UNKNOWN)
+        if (after == GB_UNKNOWN)
                 return -1;
         if (before != GB_SPELLED || after != GB_SPELLED ||
             (!dir && old_at == at && memcmp(old + at, path + at, GB_PATH_MAX - at) == 0)) {
@@ -629,7 +785,7 @@ static bool may_be_copied(const struct gb_reduce *r, const struct gb_slot *slot)
 static bool told_by_all(const struct gb_reduce *r, const struct gb_group *g)
 {
         if (is_dir(g))
-                return g->told.n >= r->n_sources;
+                return g->told.n >= r->n_counted;
         for (size_t i = 0; i < g->told.n; i++) {
                 unsigned told = 0;
 
@@ -690,14 +846,14 @@ static bool list_again(const struct gb_reduce *r, const struct gb_group *g, cons
 
 static int emit_modified(struct gb_reduce *r, struct gb_group *g, struct gb_error *err)
 {
-        const uint32_t changes = GB_FACT_DATA | GB_FACT_META | GB_FACT_XATTR, flags = g->flags;
+        const uint32_t flags = g->flags;
         int rc = 0;
 
         for (size_t i = 0; rc == 0 && i < g->names.n; i++) {
                 const struct gb_touched *t = gb_group_find(g, &g->names.v[i]);
                 bool again = list_again(r, g, &g->names.v[i]);
 
-                if ((t && t->said) || (!(flags & changes) && !again))
+                if ((t && t->said) || (!(flags & CHANGE_FLAGS) && !again))
                         continue;
                 if (again) { /* what it was that changed, the last list told */
                         g->flags |= GB_FACT_DATA | GB_FACT_META;
@@ -724,8 +880,8 @@ static int conclude(struct gb_reduce *r, struct gb_group *g, struct gb_error *er
         r->stats.gfids++;
         if (gb_gfid_eq(&g->gfid, &GB_GFID_ROOT))
                 return 0;
-        if (r->ops->doubt && in_doubt(r, g) &&
-            r->ops->doubt(r->ops->arg, &g->gfid, g->names.v, (unsigned)g->names.n, err) < 0)
+        if (r->ops->doubt && (g->confused || in_doubt(r, g)) &&
+            r->ops->doubt(r->ops->arg, &g->gfid, g->names.v, (unsigned)g->names.n, dir, g->confused, err) < 0)
                 return -1;
         if (judge_t0(r, g, err) < 0)
                 return -1;
@@ -749,7 +905,7 @@ static int conclude(struct gb_reduce *r, struct gb_group *g, struct gb_error *er
  * what was looked at.  The records behind the cut tell it apart, by the same rule that tells T0: the
  * first event of a slot behind the cut says what the slot held at the cut.
  */
-int gb_reduce_settle(struct gb_reduce *r, const struct gb_fact *fact, struct gb_error *err)
+int gb_reduce_settle(struct gb_reduce *r, unsigned source, const struct gb_fact *fact, struct gb_error *err)
 {
         struct settled_list *list = gb_gfidmap_put(&r->settled, &fact->gfid, NULL);
 
@@ -763,6 +919,9 @@ int gb_reduce_settle(struct gb_reduce *r, const struct gb_fact *fact, struct gb_
                 const struct gb_claim *c = &fact->claims.v[i];
                 struct settled *s = list->first;
 
+                if (c->kind == GB_CLAIM_HEAL) /* proves nothing */
+                        continue;
+
                 while (s && !gb_slot_eq(&s->slot, &c->slot))
                         s = s->next;
                 if (!s) {
@@ -770,12 +929,30 @@ int gb_reduce_settle(struct gb_reduce *r, const struct gb_fact *fact, struct gb_
                         if (!s || !dup_slot(&r->keep, &c->slot, &s->slot))
                                 return no_memory(err);
                         s->kinds = 0;
+                        s->confused = false;
                         s->next = list->first;
                         list->first = s;
                 }
                 s->kinds |= 1u << c->kind;
+                s->confused = s->confused || r->confused[r->sources[source].in->set];
         }
         return 0;
+}
+
+/* Behind the cut it came, but that may be a heal's late word for what the window told already. */
+static bool came_before(const struct gb_group *g, const struct settled *s)
+{
+        const struct gb_touched *t = s->confused ? gb_group_find(g, &s->slot) : NULL;
+
+        return t && (t->kinds & (CAME_KINDS | 1u << GB_CLAIM_HEAL));
+}
+
+/* Likewise, a name that went behind the cut. */
+static bool went_before(const struct gb_group *g, const struct settled *s)
+{
+        const struct gb_touched *t = s->confused ? gb_group_find(g, &s->slot) : NULL;
+
+        return t && kind_of(t, GB_CLAIM_LOSS);
 }
 
 static int back_to_cut(struct gb_reduce *r, struct gb_group *g, struct gb_error *err)
@@ -786,12 +963,25 @@ static int back_to_cut(struct gb_reduce *r, struct gb_group *g, struct gb_error 
                 g->flags |= GB_FACT_DIR;
         for (const struct settled *s = list ? list->first : NULL; s; s = s->next) {
                 if (s->kinds == (1u << GB_CLAIM_LOSS)) {
-                        if (gb_group_name(g, &s->slot, NULL) < 0)
+                        if (!went_before(g, s) && gb_group_name(g, &s->slot, NULL) < 0)
                                 return no_memory(err);
-                } else if (!(s->kinds & (1u << GB_CLAIM_LOSS))) {
+                } else if (!(s->kinds & (1u << GB_CLAIM_LOSS)) && !came_before(g, s)) {
                         gb_group_unname(g, &s->slot);
                 }
         }
+        return 0;
+}
+
+/* A slot that a directory, or what may have been one, was renamed onto. */
+static int add_victim(struct gb_reduce *r, const struct gb_slot *slot, struct gb_error *err)
+{
+        struct gb_slot copy;
+
+        r->more_victims = r->more_victims || r->victims.n >= VICTIMS_MAX;
+        if (r->more_victims)
+                return 0;
+        if (!dup_slot(&r->keep, slot, &copy) || gb_vec_push(&r->victims, copy) < 0)
+                return no_memory(err);
         return 0;
 }
 
@@ -805,25 +995,13 @@ static int place_settled_dirs(struct gb_reduce *r, struct gb_error *err)
 
         while (gb_gfidmap_next(&r->settled, &pos, &gfid, &value)) {
                 for (const struct settled *s = ((struct settled_list *)value)->first; s; s = s->next) {
-                        r->more_victims = r->more_victims || s->kinds == (1u << GB_CLAIM_ARRIVE);
+                        if (s->kinds == (1u << GB_CLAIM_ARRIVE) && add_victim(r, &s->slot, err) < 0)
+                                return -1;
                         if (s->kinds == (1u << GB_CLAIM_LOSS) &&
                             gb_skeleton_now(&r->skeleton, &gfid, &s->slot) < 0)
                                 return no_memory(err);
                 }
         }
-        return 0;
-}
-
-/* A slot that a directory was renamed onto. */
-static int add_victim(struct gb_reduce *r, const struct gb_slot *slot, bool dir, struct gb_error *err)
-{
-        struct gb_slot copy;
-
-        r->more_victims = r->more_victims || !dir;
-        if (r->victims.n > VICTIMS_MAX)
-                return 0;
-        if (!dup_slot(&r->keep, slot, &copy) || gb_vec_push(&r->victims, copy) < 0)
-                return no_memory(err);
         return 0;
 }
 
@@ -988,7 +1166,7 @@ static int flush_batch(struct gb_reduce *r, struct gb_error *err)
  */
 static bool made_in_window(const struct gb_reduce *r, const struct gb_group *g, const struct gb_touched *born)
 {
-        if (born->born == r->n_sources || ((g->flags & GB_FACT_GONE) && !g->names.n))
+        if (born->born == r->n_counted || ((g->flags & GB_FACT_GONE) && !g->names.n))
                 return true;
         for (size_t i = 0; i < g->touched.n; i++)
                 if (kind_of(&g->touched.v[i], GB_CLAIM_ARRIVE))
@@ -1010,7 +1188,7 @@ static int place_then(struct gb_reduce *r, const struct gb_group *g, struct gb_e
                         left = t;
                 else if (kind_of(t, GB_CLAIM_BORN))
                         born = t;
-                else if (t->kinds == (1u << GB_CLAIM_ARRIVE) && add_victim(r, &t->slot, is_dir(g), err) < 0)
+                else if (t->kinds == (1u << GB_CLAIM_ARRIVE) && add_victim(r, &t->slot, err) < 0)
                         return -1;
         }
         if (b && b->n)
@@ -1049,11 +1227,38 @@ static int finish_dirs(struct gb_reduce *r, struct gb_error *err)
 
 /* ---- the main loop ---- */
 
-/* Take everything the sources say about the least gfid of the least section. */
+static bool tells_of(const struct source *s, enum gb_section section, const gb_gfid *gfid)
+{
+        return s->section == section && gb_gfid_eq(&s->item.fact.gfid, gfid);
+}
+
+/* Add all that a source says to the current group.  1, -1 out of memory. */
+static int believe(struct gb_reduce *r, const struct source *s)
+{
+        struct gb_group *g = &r->current;
+
+        g->confused = g->confused || r->confused[s->in->set];
+        return gb_group_unite(g, &s->item.fact, s->in->set) < 0 ? -1 : 1;
+}
+
+/* The same of a source that is not believed: while it is healed an object may show attributes of the heal, so
+ * what it says of content counts.  1, 0 nothing of it counts, -1 out of memory. */
+static int hear(struct gb_reduce *r, const struct source *s)
+{
+        struct gb_group *g = &r->current;
+        const struct gb_fact *f = &s->item.fact;
+
+        if (s->counted && gb_group_told(g, f, s->in->set) < 0)
+                return -1;
+        g->flags |= f->flags & CHANGE_FLAGS;
+        return (f->flags & CHANGE_FLAGS) != 0;
+}
+
+/* Take everything the sources say about the least gfid of the least section.  1, 0 nobody is believed, -1. */
 static int take_group(struct gb_reduce *r, enum gb_section *section, struct gb_error *err)
 {
         struct gb_group *g = &r->current;
-        unsigned taken = 0;
+        unsigned taken = 0, spoken_of;
 
         gb_group_reset(g);
         *section = r->sources[r->heap[0]].section;
@@ -1062,20 +1267,37 @@ static int take_group(struct gb_reduce *r, enum gb_section *section, struct gb_e
          * all of them, and let take_group's caller move them by drop_group(). */
         for (unsigned i = 0; i < r->n_heap; i++) {
                 struct source *s = &r->sources[r->heap[i]];
+                int rc = tells_of(s, *section, &g->gfid) && !s->muted && !s->junior ? believe(r, s) : 0;
 
-                if (s->section != *section || !gb_gfid_eq(&s->item.fact.gfid, &g->gfid))
-                        continue;
-                if (gb_group_unite(g, &s->item.fact, s->in->set) < 0)
+                if (rc < 0)
                         return no_memory(err);
-                taken++;
+                taken += (unsigned)rc;
         }
+        spoken_of = taken;
+        for (unsigned i = 0; i < r->n_heap; i++) {
+                struct source *s = &r->sources[r->heap[i]];
+                int rc = 0;
+
+                if (tells_of(s, *section, &g->gfid) && (s->muted || s->junior))
+                        rc = s->junior && !spoken_of ? believe(r, s) : hear(r, s);
+                if (rc < 0)
+                        return no_memory(err);
+                taken += (unsigned)rc;
+        }
+        if (!taken)
+                return 0;
         struct carried *c = gb_gfidmap_get(&r->carried, &g->gfid);
+        struct boundary *b = gb_gfidmap_get(&r->boundary, &g->gfid);
 
         if (c)
                 c->seen = true;
+        if (b)
+                b->seen = true;
+        if (b && b->revisit) /* it may have names that no event tells of */
+                g->flags |= GB_FACT_STRAY;
         if (r->all_listed || (c && c->listed))
                 g->flags |= GB_FACT_BEFORE;
-        return taken ? 0 : gb_error_set(err, GB_ERR_PROTOCOL, "empty group");
+        return 1;
 }
 
 static int drop_group(struct gb_reduce *r, enum gb_section section, const gb_gfid *gfid, struct gb_error *err)
@@ -1172,10 +1394,12 @@ static int take_all(struct gb_reduce *r, struct gb_error *err)
                 enum gb_section section;
                 gb_gfid gfid;
 
-                if (take_group(r, &section, err) < 0)
+                int taken = take_group(r, &section, err);
+
+                if (taken < 0)
                         return -1;
                 gfid = r->current.gfid;
-                if (place_group(r, section, err) < 0 || drop_group(r, section, &gfid, err) < 0)
+                if ((taken && place_group(r, section, err) < 0) || drop_group(r, section, &gfid, err) < 0)
                         return -1;
         }
         return 0;
@@ -1213,11 +1437,32 @@ static int take_carried(struct gb_reduce *r, struct gb_error *err)
         return 0;
 }
 
+/* Objects that nothing is told of, and that are to be looked at all the same. */
+static int take_revisited(struct gb_reduce *r, struct gb_error *err)
+{
+        size_t pos = 0;
+        gb_gfid gfid;
+        void *value;
+
+        while (gb_gfidmap_next(&r->boundary, &pos, &gfid, &value)) {
+                const struct boundary *b = value;
+
+                if (!b->revisit || b->seen)
+                        continue;
+                gb_group_reset(&r->current);
+                r->current.gfid = gfid;
+                r->current.flags = GB_FACT_STRAY | (b->dir ? GB_FACT_DIR : 0);
+                if (place_group(r, b->dir ? GB_SECTION_DIRS : GB_SECTION_OBJECTS, err) < 0)
+                        return -1;
+        }
+        return 0;
+}
+
 int gb_reduce_run(struct gb_reduce *r, const char *tmpdir, struct gb_reduce_stats *stats,
                   struct gb_error *err)
 {
         r->objects = gb_sorter_new(OBJECTS_MEMORY, tmpdir, object_cmp, NULL, object_prefix, err);
-        if (!r->objects || take_all(r, err) < 0 || take_carried(r, err) < 0)
+        if (!r->objects || take_all(r, err) < 0 || take_carried(r, err) < 0 || take_revisited(r, err) < 0)
                 return -1;
         if (ask_all(r, &r->dirs, &r->keep, err) < 0 || flush_batch(r, err) < 0 || walk_sets(r, err) < 0)
                 return -1;

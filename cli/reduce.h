@@ -24,6 +24,17 @@
  * directory with events stood at its T0 slot, one without events stands where it stood.  Directory
  * facts of all bricks are therefore read first (section 1 of every stream), then the rest by merge.
  *
+ * Whom to believe.  A brick that was away knows what it missed only in the words of a heal, which come late, out of
+ * order, and not all of them: a rename becomes a MKNOD, its old name goes without a record.  So a brick that
+ * was restarted in the window, or behind its siblings when the last list was made or is now, is
+ * muted where enough others of its replica set tell everything: its claims are noise then, and only what it says of
+ * changed content counts, because objects may be read while they are healed.
+ *
+ * Where there are not enough, because they blame one another, those that were there all the time are heard
+ * first, and the others only about objects that those do not speak of.  If each was away for a while all are
+ * heard, and their union lacks nothing.  What is concluded while they blame one another is looked at again in
+ * the next window (doubt).
+ *
  * The cut.  T1 is the volume at the cut, where the records end, and not when it was looked at a moment
  * later: what was recorded in between (settle) takes the looked-at names back to the cut, by the rule that
  * tells T0.  Bricks do not cut at one instant: an event that one delivered before its cut and another after
@@ -52,12 +63,17 @@ struct gb_fact_source {
         void *arg;
         unsigned set;     /* its replica set */
         const char *name; /* for messages: host:/path */
+        bool behind;      /* its siblings knew more when the window began */
+        bool blamed;      /* they say so now */
+        bool stale;       /* heals wait for it: it will not deliver soon what its siblings have told */
 };
 
 struct gb_reduce;
 
 struct gb_reduce_ops {
         void *arg;
+        /* It is known now which sources are muted: see gb_reduce_muted().  NULL: not wanted. */
+        void (*weighed)(void *arg, const struct gb_reduce *r);
         /* Ask replica set `set` where n gfids are: answers by gb_reduce_dir() and, once per gfid in the
          * order asked, gb_reduce_found(). */
         int (*look)(void *arg, struct gb_reduce *r, unsigned set, const gb_gfid *gfids, unsigned n,
@@ -72,9 +88,10 @@ struct gb_reduce_ops {
          * was, the volume is at rest. */
         int (*settle)(void *arg, struct gb_reduce *r, struct gb_error *err);
         /* Bricks had not all delivered an event near the cut about this object, which is listed under these
-         * names: the next window is to be told by gb_reduce_boundary().  NULL: not wanted. */
-        int (*doubt)(void *arg, const gb_gfid *gfid, const struct gb_slot *names, unsigned n,
-                     struct gb_error *err);
+         * names: the next window is to be told by gb_reduce_boundary().  `revisit`: whatever happens until
+         * then, look at it again.  NULL: not wanted. */
+        int (*doubt)(void *arg, const gb_gfid *gfid, const struct gb_slot *names, unsigned n, bool dir,
+                     bool revisit, struct gb_error *err);
         /* The next window is to be told by gb_reduce_carried(): this object was listed again although nothing
          * happened to it in this window, so that the next one has no record that says BEFORE; or this
          * directory was renamed, and whoever lacks it copies what is below it at that time.  NULL: not
@@ -90,18 +107,24 @@ struct gb_reduce_stats {
         uint64_t too_long;    /* names whose path exceeds GB_PATH_MAX: not emitted */
 };
 
-/* `sources` and `ops` are borrowed until gb_reduce_free(). */
+/* `sources` and `ops` are borrowed until gb_reduce_free(); sources[].behind, blamed and stale are read by
+ * gb_reduce_run().  `needed`: that many sources of a set which were never away miss nothing between them. */
 struct gb_reduce *gb_reduce_new(const struct gb_fact_source *sources, unsigned n_sources, unsigned n_sets,
-                                const gb_gfid *volume_id, const struct gb_reduce_ops *ops,
+                                unsigned needed, const gb_gfid *volume_id, const struct gb_reduce_ops *ops,
                                 struct gb_error *err);
 void gb_reduce_free(struct gb_reduce *r);
 
-/* An object whose events near the previous cut not every brick had delivered: `slots` are the names it
- * was listed under.  Before gb_reduce_run(). */
+/* What doubt() said when the last list was made: `slots` are the names it was listed under.  Before
+ * gb_reduce_run(). */
 int gb_reduce_boundary(struct gb_reduce *r, const gb_gfid *gfid, const struct gb_slot *slots, unsigned n,
-                       struct gb_error *err);
+                       bool dir, bool revisit, struct gb_error *err);
 /* What carry() said when the last list was made; the root stands for everything.  Before gb_reduce_run(). */
 int gb_reduce_carried(struct gb_reduce *r, const gb_gfid *gfid, bool dir_moved, struct gb_error *err);
+
+/* Is this source not believed, or less than others?  From weighed() on. */
+bool gb_reduce_muted(const struct gb_reduce *r, unsigned source);
+/* And was it restarted in the window? */
+bool gb_reduce_restarted(const struct gb_reduce *r, unsigned source);
 
 /* Answers to look(). */
 int gb_reduce_dir(struct gb_reduce *r, const gb_gfid *gfid, const struct gb_slot *slot, struct gb_error *err);
@@ -110,8 +133,8 @@ int gb_reduce_found(struct gb_reduce *r, const struct gb_fact *fact, struct gb_e
 int gb_reduce_walked(struct gb_reduce *r, const gb_gfid *gfid, const struct gb_slot *slot,
                      struct gb_error *err);
 
-/* During settle(): a fact from behind the cut; only its claims count. */
-int gb_reduce_settle(struct gb_reduce *r, const struct gb_fact *fact, struct gb_error *err);
+/* During settle(): a fact from behind the cut, of a source that is not muted; only its claims count. */
+int gb_reduce_settle(struct gb_reduce *r, unsigned source, const struct gb_fact *fact, struct gb_error *err);
 
 /* Read all sources, emit all ops (in no order).  -1: the error of a source, of look, walk or emit;
  * GB_ERR_GAP if a lost name cannot be spelled because history does not say where its directory was;

@@ -72,6 +72,14 @@ int gb_skeleton_then(struct gb_skeleton *s, const gb_gfid *dir, const struct gb_
         return d ? store(s, &d->then, slot) : -1;
 }
 
+void gb_skeleton_unplace(struct gb_skeleton *s, const gb_gfid *dir)
+{
+        struct skeleton_dir *d = gb_gfidmap_get(&s->dirs, dir);
+
+        if (d)
+                d->then.place = PLACE_UNKNOWN;
+}
+
 static const struct skeleton_slot *place_of(const struct gb_skeleton *s, enum gb_tree tree,
                                             const gb_gfid *dir)
 {

@@ -27,6 +27,9 @@ int gb_skeleton_gone(struct gb_skeleton *s, const gb_gfid *dir);
 /* Where it stood at T0; `slot` NULL: it did not exist then. */
 int gb_skeleton_then(struct gb_skeleton *s, const gb_gfid *dir, const struct gb_slot *slot);
 
+/* Forget gb_skeleton_then(). */
+void gb_skeleton_unplace(struct gb_skeleton *s, const gb_gfid *dir);
+
 /* The directory, or one above it, stood elsewhere at T0. */
 bool gb_skeleton_moved(const struct gb_skeleton *s, const gb_gfid *dir);
 bool gb_skeleton_knows(const struct gb_skeleton *s, const gb_gfid *dir);

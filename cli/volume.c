@@ -86,11 +86,40 @@ static void spread_blame(struct gb_volume *v, const struct gb_vbrick *from)
                 struct gb_vbrick *b = &v->bricks[i];
 
                 if (from->status.blames_all && (b != from || v->disperse))
-                        b->blamed = true;
+                        b->behind = true;
                 for (unsigned k = 0; k < from->status.blamed.blamed_len; k++)
                         if (from->status.blamed.blamed_val[k] == b->index)
-                                b->blamed = true;
+                                b->behind = true;
         }
+}
+
+void gb_volume_behind(struct gb_volume *v)
+{
+        for (unsigned i = 0; i < v->n_bricks && v->set_size > 1; i++) {
+                struct gb_vbrick *b = &v->bricks[i];
+                uint64_t before = b->status.pending;
+                gbx_brick_status now = {0};
+                struct gb_error ignored;
+
+                if (!b->usable)
+                        continue;
+                if (gb_call_brick_status(b->node->control, v->name, b->path, &now, &ignored) < 0) {
+                        b->behind = true;
+                        continue;
+                }
+                gb_xdr_release((xdrproc_t)xdr_gbx_brick_status, &b->status);
+                b->status = now;
+                spread_blame(v, b);
+                b->status.pending = before > now.pending ? before : now.pending;
+        }
+}
+
+bool gb_volume_heals(const struct gb_volume *v, unsigned set)
+{
+        for (unsigned i = set * v->set_size; i < (set + 1) * v->set_size; i++)
+                if (v->bricks[i].usable && v->bricks[i].status.pending)
+                        return true;
+        return false;
 }
 
 static int take_topology(const struct gb_cli *c, struct gb_volume *v, struct gb_client *first,
@@ -102,6 +131,7 @@ static int take_topology(const struct gb_cli *c, struct gb_volume *v, struct gb_
                 return gb_error_set(err, GB_ERR_PROTOCOL, "volume %s: %u bricks do not make sets of %u",
                                     v->name, n, t->set_size);
         v->set_size = t->set_size;
+        v->redundancy = t->redundancy < t->set_size ? t->redundancy : t->set_size - 1;
         v->n_sets = n / t->set_size;
         v->started = t->started;
         v->changelog = t->changelog;
@@ -158,6 +188,8 @@ int gb_volume_open(const struct gb_cli *c, const char *host, const char *name, b
         for (unsigned i = 0; i < v->n_bricks; i++)
                 if (v->bricks[i].usable)
                         spread_blame(v, &v->bricks[i]);
+        for (unsigned i = 0; i < v->n_bricks; i++)
+                v->bricks[i].blamed = v->bricks[i].behind;
         return 0;
 }
 

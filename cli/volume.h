@@ -24,6 +24,7 @@ struct gb_vbrick {
         bool arbiter;
         bool usable;           /* agent reachable and brick process running */
         bool blamed;           /* a sibling's pending heals blame it, or it is in doubt */
+        bool behind;           /* at any time since the volume was opened */
         bool scanned;          /* a scan read its names */
         struct gb_error error; /* why it is not usable */
         gbx_brick_status status;
@@ -35,6 +36,7 @@ struct gb_volume {
         gb_gfid id;
         bool started, changelog, sharded, rebalancing, disperse;
         unsigned set_size, n_sets;
+        unsigned redundancy; /* bricks of a set that may be away */
         struct gb_node *nodes;
         unsigned n_nodes;
         struct gb_vbrick *bricks; /* set s: bricks[s * set_size ...] */
@@ -61,6 +63,11 @@ int gb_volume_reconnect(const struct gb_cli *c, struct gb_node *n, struct gb_err
 /* Say that a set is missing: *err becomes GB_ERR_INCOMPLETE and names its bricks, each with why it is of no
  * use.  Returns -1. */
 int gb_volume_missing(const struct gb_volume *v, unsigned set, struct gb_error *err);
+
+/* Ask the bricks once more whom heals wait for. */
+void gb_volume_behind(struct gb_volume *v);
+/* Was anything waiting for a heal in this set, whenever its bricks were asked? */
+bool gb_volume_heals(const struct gb_volume *v, unsigned set);
 
 /* Another connection to a brick's agent, for a stream. */
 struct gb_client *gb_volume_connect(const struct gb_cli *c, const struct gb_volume *v,

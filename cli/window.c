@@ -27,6 +27,8 @@ struct stream {
         struct gb_feed *feed;
         struct gb_facts_reader reader;
         bool ended;
+        bool muted;     /* its siblings are believed, it is not: see reduce.h */
+        bool restarted; /* the brick, in the window */
 };
 
 struct root {
@@ -42,11 +44,13 @@ struct collect {
         struct stream *streams;
         unsigned n_streams;
         struct gb_buf record;
-        struct gb_buf boundary; /* of the next window: what is in doubt */
-        struct gb_buf carried;  /* of the next window: what gb_reduce_carried() wants */
-        bool carry_all;         /* there was too much of it: next time everything is */
-        struct gb_error former; /* GB_ERR_GAP: a replica set of the last run has left the volume */
-        bool relist;            /* last time there was: what lies below renamed directories is listed again */
+        struct gb_buf boundary;         /* of the next window: what is in doubt */
+        struct gb_buf carried;          /* of the next window: what gb_reduce_carried() wants */
+        bool carry_all;                 /* there was too much of it: next time everything is */
+        bool *was_behind;               /* by brick: it missed the last list, or heals waited for it then */
+        struct gb_fact_source *sources; /* of the streams */
+        struct gb_error former;         /* GB_ERR_GAP: a replica set of the last run has left the volume */
+        bool relist; /* last time there was: what lies below renamed directories is listed again */
         GB_VEC(struct root) roots;  /* directories that were renamed: their T1 paths */
         struct gb_scan_time *times; /* while sweeping */
 };
@@ -479,6 +483,7 @@ static int emit(void *arg, const struct gb_op *op, struct gb_error *err)
 /* What one brick recorded since its cut. */
 static int settle_brick(struct collect *k, struct gb_reduce *r, const struct stream *s, struct gb_error *err)
 {
+        unsigned source = (unsigned)(s - k->streams);
         gbx_query q = {.kind = GBX_HISTORY};
         struct gb_client *client = gb_volume_connect(k->cli, k->volume, s->brick, err);
         struct gb_facts_reader reader;
@@ -500,7 +505,7 @@ static int settle_brick(struct collect *k, struct gb_reduce *r, const struct str
                         if (item.kind == GB_ITEM_DIR)
                                 rc = gb_reduce_dir(r, &item.gfid, &item.slot, err);
                         else if (item.kind == GB_ITEM_FACT && item.fact.claims.n)
-                                rc = gb_reduce_settle(r, &item.fact, err);
+                                rc = gb_reduce_settle(r, source, &item.fact, err);
                         if (rc < 0)
                                 break;
                 }
@@ -523,7 +528,7 @@ static int settle(void *arg, struct gb_reduce *r, struct gb_error *err)
         for (unsigned i = 0; rc == 0 && i < k->n_streams; i++) {
                 const struct stream *s = &k->streams[i];
 
-                if (!s->window->whole || s->window->by_time)
+                if (!s->window->whole || s->window->by_time || s->muted)
                         continue;
                 if (settle_brick(k, r, s, &why) == 0)
                         told[s->brick->set] = true;
@@ -548,11 +553,17 @@ static int too_much_moved(struct gb_error *err)
                             "too many objects were being changed while the list was made; try again");
 }
 
-static int doubt(void *arg, const gb_gfid *gfid, const struct gb_slot *names, unsigned n,
-                 struct gb_error *err)
+/* In a boundary fact: to be looked at again. */
+#define FLAG_REVISIT GB_FACT_RECENT
+
+static int doubt(void *arg, const gb_gfid *gfid, const struct gb_slot *names, unsigned n, bool dir,
+                 bool revisit, struct gb_error *err)
 {
         struct collect *k = arg;
-        struct gb_fact f = {.gfid = *gfid, .look = n ? GB_LOOK_PRESENT : GB_LOOK_ABSENT, .type = n ? 'f' : 0};
+        struct gb_fact f = {.gfid = *gfid,
+                            .look = n ? GB_LOOK_PRESENT : GB_LOOK_ABSENT,
+                            .type = n ? 'f' : 0,
+                            .flags = (dir ? GB_FACT_DIR : 0) | (revisit ? FLAG_REVISIT : 0)};
 
         for (unsigned i = 0; i < n; i++)
                 if (gb_vec_push(&f.names, names[i]) < 0) {
@@ -591,32 +602,70 @@ static int finish_boundary(struct collect *k, struct gb_error *err)
 }
 
 /*
- * The boundary set begins with the bricks of the run, as one fact with the null gfid: a name is a hash of
- * the brick's, the parent's first bytes are the number of its replica set.
+ * The boundary set holds the bricks of the run, as one fact with the null gfid: a name is a hash of the
+ * brick's, followed by a `-` if it was behind its siblings; the parent's first bytes are the number of its
+ * replica set.
  */
-static void brick_slot(const struct gb_vbrick *b, char name[17], struct gb_slot *out)
+#define BRICK_HASH 16
+#define BRICK_NAME (BRICK_HASH + 2)
+
+static void brick_slot(const struct gb_vbrick *b, char name[BRICK_NAME], struct gb_slot *out)
 {
         uint64_t hash = 0xcbf29ce484222325u; /* FNV-1a */
 
         for (const char *p = b->name; *p; p++)
                 hash = (hash ^ (uint8_t)*p) * 0x100000001b3u;
-        snprintf(name, 17, "%016" PRIx64, hash);
+        snprintf(name, BRICK_NAME, "%016" PRIx64, hash);
         memset(&out->parent, 0, sizeof(out->parent));
         memcpy(out->parent.b, &b->set, sizeof(b->set));
         out->name = name;
-        out->len = 16;
+        out->len = BRICK_HASH;
+}
+
+static const struct stream *stream_of(const struct collect *k, const struct gb_vbrick *b)
+{
+        for (unsigned i = 0; i < k->n_streams; i++)
+                if (k->streams[i].brick == b)
+                        return &k->streams[i];
+        return NULL;
+}
+
+/* Does the state of the other bricks of its set leave it open whom heals wait for? */
+static bool sibling_unknown(const struct gb_volume *v, const struct gb_vbrick *b)
+{
+        for (unsigned i = b->set * v->set_size; i < (b->set + 1) * v->set_size; i++)
+                if (!v->bricks[i].usable)
+                        return true;
+        return false;
+}
+
+/* Will what this brick records in the next window be late copies of what its siblings have told by now? */
+static bool is_behind(const struct collect *k, const struct gb_vbrick *b)
+{
+        const struct stream *s = stream_of(k, b);
+        bool was = !s || s->restarted || k->was_behind[b->index];
+
+        if (!b->usable)
+                return true;
+        if (k->volume->set_size == 1)
+                return false;
+        if (k->volume->disperse) /* its heals do not say for whom they wait */
+                return was && (gb_volume_heals(k->volume, b->set) || sibling_unknown(k->volume, b));
+        return b->behind || (was && sibling_unknown(k->volume, b));
 }
 
 static int put_bricks(struct collect *k, struct gb_error *err)
 {
         struct gb_fact f = {.look = GB_LOOK_PRESENT, .type = 'f'};
-        char(*names)[17] = calloc(k->volume->n_bricks, sizeof(*names));
+        char(*names)[BRICK_NAME] = calloc(k->volume->n_bricks, sizeof(*names));
         int rc = names ? 0 : -1;
 
         for (unsigned i = 0; rc == 0 && i < k->volume->n_bricks; i++) {
                 struct gb_slot slot;
 
                 brick_slot(&k->volume->bricks[i], names[i], &slot);
+                if (is_behind(k, &k->volume->bricks[i]))
+                        names[i][slot.len++] = '-';
                 rc = gb_vec_push(&f.names, slot);
         }
         if (rc == 0)
@@ -626,22 +675,36 @@ static int put_bricks(struct collect *k, struct gb_error *err)
         return rc < 0 ? gb_error_set(err, GB_ERR_MEMORY, "out of memory") : 0;
 }
 
-/* Is a brick of the last run still here, with a position? */
-static bool still_here(const struct collect *k, const struct gb_slot *former)
+/* The brick of the last run that is still here under this name, or NULL. */
+static struct gb_vbrick *same_brick(const struct collect *k, const struct gb_slot *former)
 {
         for (unsigned i = 0; i < k->volume->n_bricks; i++) {
                 struct gb_slot slot;
-                char name[17];
+                char name[BRICK_NAME];
 
                 brick_slot(&k->volume->bricks[i], name, &slot);
-                if (k->window->bricks[i].from && memcmp(name, former->name, 16) == 0)
-                        return true;
+                if (former->len >= BRICK_HASH && memcmp(name, former->name, BRICK_HASH) == 0)
+                        return &k->volume->bricks[i];
         }
-        return false;
+        return NULL;
+}
+
+/* Is a brick of the last run still here, with a position? */
+static bool still_here(const struct collect *k, const struct gb_slot *former)
+{
+        const struct gb_vbrick *b = same_brick(k, former);
+
+        return b && k->window->bricks[b->index].from;
 }
 
 static void check_bricks(struct collect *k, const struct gb_fact *f)
 {
+        for (size_t i = 0; i < f->names.n; i++) {
+                const struct gb_vbrick *b = same_brick(k, &f->names.v[i]);
+
+                if (b)
+                        k->was_behind[b->index] = f->names.v[i].len > BRICK_HASH;
+        }
         for (size_t i = 0; i < f->names.n; i++) {
                 bool here = false;
 
@@ -676,7 +739,8 @@ static int load_boundary(struct collect *k, struct gb_reduce *r, struct gb_error
                         k->relist = k->relist || gb_gfid_eq(&f.gfid, &GB_GFID_ROOT);
                         rc = gb_reduce_carried(r, &f.gfid, f.flags & GB_FACT_DIR, err);
                 } else {
-                        rc = gb_reduce_boundary(r, &f.gfid, f.names.v, (unsigned)f.names.n, err);
+                        rc = gb_reduce_boundary(r, &f.gfid, f.names.v, (unsigned)f.names.n,
+                                                f.flags & GB_FACT_DIR, f.flags & FLAG_REVISIT, err);
                 }
         }
         gb_fact_fini(&f);
@@ -873,39 +937,130 @@ static int missing_history(struct collect *k, unsigned set, struct gb_error *err
         return gb_volume_missing(k->volume, set, err);
 }
 
-/* Each replica set needs one brick that told the whole window. */
-static int check_sets(struct collect *k, struct gb_error *err)
+/* Which bricks of a set miss nothing between them, if they were never away: one replica; of disperse as many
+ * as can be away while it is written to, and one. */
+static unsigned needed(const struct gb_volume *v)
+{
+        return v->disperse ? v->redundancy + 1 : 1;
+}
+
+/* And if each was away for a while: a write was seen by a majority of three replicas and more, by one of two.
+ */
+static unsigned needed_in_turn(const struct gb_volume *v)
+{
+        unsigned majority = v->set_size / 2 + 1;
+
+        return v->disperse ? v->redundancy + 1 : v->set_size < 3 ? v->set_size : v->set_size - majority + 1;
+}
+
+static bool is_gap(enum gb_code code)
+{
+        return code == GB_ERR_GAP || code == GB_ERR_CHANGELOG_OFF;
+}
+
+/* What the bricks of a set have told. */
+struct told {
+        unsigned whole;                      /* all of the window */
+        unsigned trusted;                    /* of these, never away nor behind */
+        unsigned believed;                   /* of these, listened to */
+        bool muted;                          /* somebody was not */
+        struct gb_vbrick *away;              /* one that could not be read, though it may come back */
+        const struct gb_brick_window *worst; /* one that says why it is not whole */
+        const struct gb_vbrick *behind;      /* one that is whole, though it may lack what another knows */
+};
+
+static bool is_trusted(const struct collect *k, const struct stream *s)
+{
+        const struct gb_fact_source *in = k->sources ? &k->sources[s - k->streams] : NULL;
+
+        return s->window->whole && !s->muted && !s->restarted && in && !in->behind && !in->blamed;
+}
+
+static struct told told_by(struct collect *k, unsigned set)
+{
+        struct gb_volume *v = k->volume;
+        struct told t = {0};
+
+        for (unsigned i = set * v->set_size; i < (set + 1) * v->set_size; i++) {
+                const struct gb_brick_window *w = &k->window->bricks[i];
+                const struct stream *s = stream_of(k, &v->bricks[i]);
+
+                t.whole += w->whole;
+                t.trusted += s && is_trusted(k, s);
+                t.believed += s && w->whole && !s->muted;
+                t.muted = t.muted || (s && s->muted);
+                if (w->whole)
+                        t.behind = &v->bricks[i];
+                if (!w->whole && w->error.code && !is_gap(w->error.code) && (w->from || w->by_time))
+                        t.away = &v->bricks[i];
+                if (w->error.code && (!t.worst || is_gap(w->error.code)))
+                        t.worst = w;
+        }
+        return t;
+}
+
+/* A sibling was not listened to because of one that failed then: without that one, once more. */
+static int again_without(const struct collect *k, struct told *t, struct gb_error *err)
+{
+        const struct gb_error *why;
+
+        if (!t->away)
+                return gb_error_set(err, GB_ERR_AGAIN,
+                                    "a brick failed while its history was read; try again");
+        why = &k->window->bricks[t->away->index].error;
+        t->away->usable = false;
+        t->away->error = *why;
+        return gb_error_set(err, GB_ERR_AGAIN, "%s failed while its history was read: %.512s", t->away->name,
+                            why->text);
+}
+
+/* Bricks have told all they know, but each was away for a while, or is behind, or has no position. */
+static int not_enough(const struct collect *k, unsigned set, const struct told *t, struct gb_error *err)
+{
+        return gb_error_set(
+                err, GB_ERR_INCOMPLETE,
+                "replica set %u: %.300s cannot be read (%.200s), and %s may lack changes that it knows of, "
+                "because it was restarted, is behind, or missed the last run; run again when the "
+                "brick is back",
+                set, t->away->name, k->window->bricks[t->away->index].error.text,
+                t->behind ? t->behind->name : "what is left of the set");
+}
+
+/* Has a replica set told the whole window? */
+static int check_set(struct collect *k, unsigned set, struct gb_error *err)
 {
         const struct gb_volume *v = k->volume;
+        struct told t = told_by(k, set);
 
+        if (t.trusted >= needed(v) || (t.muted && t.believed >= needed(v) && t.whole >= needed_in_turn(v)) ||
+            (!t.muted && t.whole >= needed_in_turn(v)))
+                return 0;
+        if (!t.worst) /* its streams had not come to their end when another one failed */
+                return 0;
+        if (t.muted)
+                return again_without(k, &t, err);
+        if (t.away && (t.whole || is_gap(t.worst->error.code)))
+                return not_enough(k, set, &t, err);
+        if (k->window->full_on_gap && t.worst->error.code == GB_ERR_GAP) {
+                gb_say("replica set %u: %s; it is listed in full", set, t.worst->error.text);
+                k->window->full_sets[set] = true;
+                k->window->n_full_sets++;
+                return 0;
+        }
+        *err = t.worst->error;
+        if (gb_volume_spares(err->code))
+                return missing_history(k, set, err);
+        return gb_error_prefix(err, "replica set %u", set);
+}
+
+/* Each replica set needs bricks that told the whole window. */
+static int check_sets(struct collect *k, struct gb_error *err)
+{
         if (check_former(k, err) < 0)
                 return -1;
-
-        for (unsigned set = 0; set < v->n_sets; set++) {
-                const struct gb_brick_window *worst = NULL;
-                bool whole = false;
-
-                for (unsigned i = set * v->set_size; i < (set + 1) * v->set_size; i++) {
-                        const struct gb_brick_window *w = &k->window->bricks[i];
-
-                        whole = whole || w->whole;
-                        if (w->error.code &&
-                            (!worst || w->error.code == GB_ERR_GAP || w->error.code == GB_ERR_CHANGELOG_OFF))
-                                worst = w;
-                }
-                if (whole || !worst) /* none: its streams had not come to their end when another one failed */
-                        continue;
-                if (k->window->full_on_gap && worst->error.code == GB_ERR_GAP) {
-                        gb_say("replica set %u: %s; it is listed in full", set, worst->error.text);
-                        k->window->full_sets[set] = true;
-                        k->window->n_full_sets++;
-                        continue;
-                }
-                *err = worst->error;
-                if (gb_volume_spares(err->code))
-                        return missing_history(k, set, err);
-                return gb_error_prefix(err, "replica set %u", set);
-        }
+        for (unsigned set = 0; set < k->volume->n_sets; set++)
+                if (check_set(k, set, err) < 0)
+                        return -1;
         return 0;
 }
 
@@ -975,9 +1130,39 @@ static int list_full_sets(struct collect *k, struct gb_error *err)
         return 0;
 }
 
+static void suspect(struct collect *k)
+{
+        for (unsigned i = 0; i < k->n_streams; i++) {
+                const struct gb_vbrick *b = k->streams[i].brick;
+                bool alone = k->volume->set_size == 1;
+
+                k->sources[i].behind = !alone && k->was_behind[b->index];
+                k->sources[i].blamed = !alone && !k->volume->disperse && b->blamed;
+                k->sources[i].stale =
+                        !alone && (k->volume->disperse ? gb_volume_heals(k->volume, b->set) : b->blamed);
+        }
+}
+
+/* Who is muted is no brick to look names up on either. */
+static void weighed(void *arg, const struct gb_reduce *r)
+{
+        struct collect *k = arg;
+
+        for (unsigned i = 0; i < k->n_streams; i++) {
+                k->streams[i].muted = gb_reduce_muted(r, i);
+                k->streams[i].restarted = gb_reduce_restarted(r, i);
+        }
+        for (unsigned i = 0; i < k->n_streams; i++)
+                if (k->streams[i].muted)
+                        for (unsigned n = 0; n < k->n_streams; n++)
+                                if (k->streams[n].brick->set == k->streams[i].brick->set)
+                                        k->streams[n].brick->blamed = k->streams[n].muted;
+}
+
 static int reduce(struct collect *k, struct gb_error *err)
 {
         const struct gb_reduce_ops ops = {.arg = k,
+                                          .weighed = weighed,
                                           .look = look,
                                           .walk = walk,
                                           .occupied = occupied,
@@ -985,21 +1170,24 @@ static int reduce(struct collect *k, struct gb_error *err)
                                           .settle = settle,
                                           .doubt = doubt,
                                           .carry = carry};
-        struct gb_fact_source *sources = calloc(k->n_streams + 1, sizeof(*sources));
         struct gb_reduce *r;
         int rc;
 
-        if (!sources)
+        k->sources = calloc(k->n_streams + 1, sizeof(*k->sources));
+        if (!k->sources)
                 return gb_error_set(err, GB_ERR_MEMORY, "out of memory");
         for (unsigned i = 0; i < k->n_streams; i++)
-                sources[i] = (struct gb_fact_source){next_item, &k->streams[i], k->streams[i].brick->set,
-                                                     k->streams[i].brick->name};
-        r = gb_reduce_new(sources, k->n_streams, k->volume->n_sets, &k->volume->id, &ops, err);
+                k->sources[i] = (struct gb_fact_source){.next = next_item,
+                                                        .arg = &k->streams[i],
+                                                        .set = k->streams[i].brick->set,
+                                                        .name = k->streams[i].brick->name};
+        r = gb_reduce_new(k->sources, k->n_streams, k->volume->n_sets, needed(k->volume), &k->volume->id,
+                          &ops, err);
         rc = r ? load_boundary(k, r, err) : -1;
+        suspect(k);
         if (rc == 0)
                 rc = gb_reduce_run(r, tmpdir(), &k->window->stats, err);
         gb_reduce_free(r);
-        free(sources);
         return rc;
 }
 
@@ -1014,10 +1202,9 @@ int gb_window_collect(const struct gb_cli *c, struct gb_volume *v, struct gb_win
         gb_buf_init(&k.boundary, GB_BOUNDARY_MAX);
         gb_buf_init(&k.carried, GB_BOUNDARY_MAX / 2);
         k.streams = calloc(v->n_bricks + 1, sizeof(*k.streams));
-        if (!k.streams)
+        k.was_behind = calloc(v->n_bricks + 1, sizeof(*k.was_behind));
+        if (!k.streams || !k.was_behind)
                 rc = gb_error_set(err, GB_ERR_MEMORY, "out of memory");
-        if (rc == 0)
-                rc = put_bricks(&k, err);
         for (unsigned set = 0; rc == 0 && set < v->n_sets; set++)
                 rc = open_set(&k, set, err);
         if (rc == 0)
@@ -1028,8 +1215,11 @@ int gb_window_collect(const struct gb_cli *c, struct gb_volume *v, struct gb_win
                 *err = truth;
                 rc = -1;
         }
-        if (rc == 0)
+        if (rc == 0) {
                 tell_spared(&k);
+                gb_volume_behind(v);
+                rc = put_bricks(&k, err);
+        }
         if (rc == 0)
                 rc = list_full_sets(&k, err);
         if (rc == 0 && (w->expand || k.relist))
@@ -1052,6 +1242,8 @@ int gb_window_collect(const struct gb_cli *c, struct gb_volume *v, struct gb_win
                 free(k.roots.v[i].path);
         gb_vec_free(&k.roots);
         free(k.streams);
+        free(k.sources);
+        free(k.was_behind);
         gb_buf_fini(&k.record);
         return rc;
 }

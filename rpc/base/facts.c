@@ -148,6 +148,17 @@ int gb_facts_put_section(struct gb_buf *out, enum gb_section section)
         return 0;
 }
 
+int gb_facts_put_brick(struct gb_buf *out, uint32_t flags)
+{
+        int room = make_room(out, 1 + varint_size(flags));
+
+        if (room)
+                return room;
+        gb_buf_put_u8(out, GB_ITEM_BRICK);
+        gb_buf_put_varint(out, flags);
+        return 0;
+}
+
 int gb_facts_put_fact(struct gb_buf *out, const struct gb_fact *f)
 {
         size_t size = fact_size(f);
@@ -282,6 +293,19 @@ static int next_section(struct gb_facts_reader *r, struct gb_reader *in, struct 
         return 1;
 }
 
+static int next_brick(const struct gb_facts_reader *r, struct gb_reader *in, struct gb_item *item,
+                      struct gb_error *err)
+{
+        uint64_t flags;
+
+        if (r->began)
+                return malformed(err, "brick flags are not its first item");
+        if (!gb_get_varint(in, &flags) || (flags & ~(uint64_t)GB_BRICK_RESTARTED))
+                return malformed(err, "bad brick flags");
+        item->brick_flags = (uint32_t)flags;
+        return 1;
+}
+
 static int next_fact(struct gb_facts_reader *r, struct gb_reader *in, struct gb_item *item,
                      struct gb_error *err)
 {
@@ -320,11 +344,15 @@ int gb_facts_next(struct gb_facts_reader *r, struct gb_item *item, struct gb_err
         case GB_ITEM_SECTION:
                 got = next_section(r, &in, item, err);
                 break;
+        case GB_ITEM_BRICK:
+                got = next_brick(r, &in, item, err);
+                break;
         default:
                 return malformed(err, "unknown item");
         }
         if (got == 1) {
                 item->kind = (enum gb_item_kind)kind;
+                r->began = true;
                 r->in = in;
         }
         return got;

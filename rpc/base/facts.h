@@ -15,10 +15,12 @@
  *                  gfid; section 2: all others, ascending; section 3: base files of changed shards,
  *                  ascending (only the DATA flag, never claims).
  *   GB_ITEM_SECTION  the section named begins.  Sections come in order, each exactly once.
+ *   GB_ITEM_BRICK  what is to be known of the brick before its facts are weighed.  At most once, first.
  *
  * Layout of an item: u8 kind, then
  *   DIR      gfid, gfid parent, bytes name
  *   SECTION  u8 number
+ *   BRICK    varint flags
  *   FACT     gfid, varint flags, u8 look, u8 type, varint nclaims, claims, varint nnames, names
  *            claim = u8 kind, gfid parent, bytes name;  name = gfid parent, bytes name
  */
@@ -95,12 +97,18 @@ void gb_fact_fini(struct gb_fact *f);
 /* Empty it, keep the allocations. */
 void gb_fact_reset(struct gb_fact *f);
 
-enum gb_item_kind { GB_ITEM_DIR = 1, GB_ITEM_FACT = 2, GB_ITEM_SECTION = 3 };
+enum gb_item_kind { GB_ITEM_DIR = 1, GB_ITEM_FACT = 2, GB_ITEM_SECTION = 3, GB_ITEM_BRICK = 4 };
+enum gb_brick_flags {
+        /* Its process was restarted in the window: it may have been away while its siblings worked on, and
+         * what it missed came later, in the words of a heal. */
+        GB_BRICK_RESTARTED = 1u << 0
+};
 enum gb_section { GB_SECTION_DIRS = 1, GB_SECTION_OBJECTS = 2, GB_SECTION_SHARDS = 3 };
 
 /* 0 appended; 1 no room (nothing written); -1 impossible (a single item larger than the buffer). */
 int gb_facts_put_dir(struct gb_buf *out, const gb_gfid *gfid, const struct gb_slot *slot);
 int gb_facts_put_section(struct gb_buf *out, enum gb_section section);
+int gb_facts_put_brick(struct gb_buf *out, uint32_t flags);
 int gb_facts_put_fact(struct gb_buf *out, const struct gb_fact *f);
 
 struct gb_item {
@@ -108,12 +116,14 @@ struct gb_item {
         gb_gfid gfid;         /* DIR */
         struct gb_slot slot;  /* DIR */
         enum gb_section section;
+        uint32_t brick_flags; /* BRICK: enum gb_brick_flags */
         struct gb_fact fact;  /* FACT; slots borrow from the fed bytes */
 };
 
 struct gb_facts_reader {
         struct gb_reader in;
         enum gb_section section; /* 0 before the first */
+        bool began;              /* an item was read: no BRICK may follow */
         bool has_last;
         gb_gfid last; /* order check within a section */
 };

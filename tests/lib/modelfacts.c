@@ -265,6 +265,8 @@ void model_stream_fill(struct model_stream *s, const struct model *m, unsigned b
                 qsort(list.v, list.n, sizeof(*list.v), by_section);
         gb_buf_reset(&s->bytes);
         s->bytes.max = 1024 * 1024;
+        if (gb_facts_put_brick(&s->bytes, b->restarted_at_cut ? GB_BRICK_RESTARTED : 0))
+                abort();
         for (unsigned section = GB_SECTION_DIRS; section <= GB_SECTION_SHARDS; section++) {
                 if (gb_facts_put_section(&s->bytes, section))
                         abort();
@@ -298,15 +300,18 @@ int model_stream_next(void *arg, struct gb_item *item, struct gb_error *err)
         return gb_facts_next(&s->reader, item, err);
 }
 
-int model_settle(const struct model *m, struct gb_reduce *r, struct gb_error *err)
+int model_settle(const struct model *m, const unsigned *bricks, unsigned n, struct gb_reduce *r,
+                 struct gb_error *err)
 {
         struct answer a = {r, err};
         int rc = 0;
 
-        for (unsigned brick = 0; brick < model_bricks(m); brick++) {
-                const struct model_brick *b = &m->bricks[brick];
+        for (unsigned source = 0; source < n; source++) {
+                const struct model_brick *b = &m->bricks[bricks[source]];
                 struct told_list list = {0};
 
+                if (gb_reduce_muted(r, source))
+                        continue;
                 for (size_t k = b->cut; k < b->records.n; k++)
                         tell(m, &list, &b->records.v[k]);
                 for (size_t i = 0; i < list.n; i++) {
@@ -319,7 +324,7 @@ int model_settle(const struct model *m, struct gb_reduce *r, struct gb_error *er
                         for (size_t k = 0; rc == 0 && k < f->claims.n; k++)
                                 rc = with_parents(m, &f->claims.v[k].slot.parent, put_answer_dir, &a);
                         if (rc == 0 && f->claims.n)
-                                rc = gb_reduce_settle(r, f, err);
+                                rc = gb_reduce_settle(r, source, f, err);
                         gb_fact_fini(f);
                 }
                 free(list.v);

@@ -23,7 +23,9 @@ int model_stream_next(void *arg, struct gb_item *item, struct gb_error *err);
 /* gb_reduce_ops.look, .settle and .walk for the model. */
 int model_look(const struct model *m, struct gb_reduce *r, unsigned set, const gb_gfid *gfids, unsigned n,
                struct gb_error *err);
-int model_settle(const struct model *m, struct gb_reduce *r, struct gb_error *err);
+/* `bricks`: that of each source. */
+int model_settle(const struct model *m, const unsigned *bricks, unsigned n, struct gb_reduce *r,
+                 struct gb_error *err);
 int model_walk(const struct model *m, struct gb_reduce *r, unsigned set, struct gb_error *err);
 
 /* Does any record of this window name the object? */

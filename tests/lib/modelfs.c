@@ -65,8 +65,15 @@ static void copy_names(struct model_names *to, const struct model_names *from)
 
 void model_cut(struct model *m)
 {
-        for (unsigned b = 0; b < model_bricks(m); b++)
-                m->bricks[b].cut = m->bricks[b].records.n;
+        for (unsigned i = 0; i < model_bricks(m); i++) {
+                struct model_brick *b = &m->bricks[i];
+
+                b->cut = b->records.n;
+                b->away_at_cut = b->down && !b->lagging;
+                b->behind_at_cut = b->down;
+                b->restarted_at_cut = b->restarted;
+                b->restarted = false;
+        }
 }
 
 void model_snapshot(struct model *to, const struct model *m)
@@ -87,6 +94,8 @@ void model_open_window(struct model *m, const struct model *cut)
         for (unsigned i = 0; i < model_bricks(m); i++) {
                 struct model_brick *b = &m->bricks[i];
 
+                b->away = b->away_at_cut;
+                b->behind = b->behind_at_cut;
                 b->told_before.n = 0;
                 for (size_t k = 0; m->o.before && k < b->cut; k++)
                         PUSH(&b->told_before, b->records.v[k].gfid);
@@ -456,7 +465,8 @@ static void go_down(struct model *m, unsigned brick)
         unsigned first = brick - brick % m->o.replicas;
 
         for (unsigned i = 0; i < m->o.replicas; i++)
-                if (m->bricks[first + i].down)
+                if (m->bricks[first + i].down ||
+                    (m->o.late && (m->bricks[first + i].restarted || m->bricks[first + i].behind)))
                         return;
         if (m->log)
                 fprintf(m->log, "  (brick %u down)\n", brick);
@@ -551,7 +561,8 @@ static void come_up(struct model *m, struct random *r, unsigned brick)
 
         if (m->log)
                 fprintf(m->log, "  (brick %u up and healed)\n", brick);
-        b->down = false;
+        b->down = b->lagging = false;
+        b->restarted = true;
         if (dropped_first)
                 heal_dropped(m, brick);
         for (unsigned depth = 0; depth <= DEPTH_MAX * 4; depth++)
@@ -693,10 +704,12 @@ static void step_gluster(struct model *m, struct random *r, struct model_name *n
                 if (m->o.heal) {
                         unsigned b = (unsigned)random_below(r, model_bricks(m));
 
-                        if (m->bricks[b].down)
-                                come_up(m, r, b);
-                        else
+                        if (!m->bricks[b].down)
                                 go_down(m, b);
+                        else if (m->o.late && !m->bricks[b].lagging)
+                                m->bricks[b].lagging = m->bricks[b].restarted = true;
+                        else
+                                come_up(m, r, b);
                 }
                 break;
         default:
@@ -745,6 +758,6 @@ void model_rest(struct model *m, unsigned number)
         struct random r = step_random(m, number);
 
         for (unsigned b = 0; b < model_bricks(m); b++)
-                if (m->bricks[b].down)
+                if (m->bricks[b].down && !m->o.late)
                         come_up(m, &r, b);
 }

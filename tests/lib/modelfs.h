@@ -26,6 +26,7 @@ struct model_options {
         bool linkto;  /* UNLINK of linkto files that say nothing of the file; late MKDIR of old directories */
         bool migrate; /* files change their set without a word */
         bool heal;    /* a brick is down for a while, then healed */
+        bool late;    /* not before the cut: it may be down then, or up and not healed yet */
         bool shards;  /* writes that only a shard's brick knows of */
         bool partial; /* some objects have names that no xattr tells */
         bool before;  /* agents say what had records in the window before too */
@@ -76,7 +77,11 @@ struct model_brick {
         GB_VEC(struct model_record) records; /* of this window, and what came since its end */
         size_t cut;                          /* records of this window */
         GB_VEC(gb_gfid) told_before;         /* objects of the window before */
-        bool down;
+        bool down;      /* nothing reaches it */
+        bool lagging;   /* though it runs: its heal is still to come */
+        bool restarted; /* in this window */
+        bool away, behind; /* when the window began: not running; down */
+        bool away_at_cut, behind_at_cut, restarted_at_cut;
         unsigned down_clock;
         struct model_names stale; /* what it held when it went down */
 };

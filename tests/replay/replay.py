@@ -119,7 +119,7 @@ class Seed:
         self.cli("register", self.session, self.o.host, self.o.volume)
         if self.fulls == 1:
             self.work.run(self.o.ops // 2)
-        self.cli(self.session, "--format=jsonl", f"--out-file={file}")
+        self.list(file, ())
         self.obey(file, number, "full")
 
     def obey(self, file, number, kind="incremental"):
@@ -130,10 +130,11 @@ class Seed:
             raise Failed(str(e))
         except OSError as e:
             raise Failed(f"the list cannot be applied: {e}")
-        found = mirror.differences(self.mount, self.mirror.top, mtimes=not self.o.no_mtime)
+        mtimes = not self.o.no_mtime and not self.life.unhealed
+        found = mirror.differences(self.mount, self.mirror.top, mtimes=mtimes)
         if found:  # the mount may have shown attributes of a moment ago; the volume is at rest, the mirror too
             time.sleep(2)
-            found = mirror.differences(self.mount, self.mirror.top, mtimes=not self.o.no_mtime)
+            found = mirror.differences(self.mount, self.mirror.top, mtimes=mtimes)
         if found:
             with open(os.path.join(self.folder, f"round-{number}.diff"), "w") as f:
                 f.write("".join(line + "\n" for line in found))

@@ -547,12 +547,13 @@ START_TEST(a_users_symlink_is_not_followed)
 }
 END_TEST
 
-START_TEST(a_handle_that_is_missing_or_wrong_blames_all)
+START_TEST(a_wrong_handle_blames_all_and_a_missing_one_nobody)
 {
         char *h;
 
         list_in("xattrop", gfid_f);
-        ck_assert(heal_status().blames_all);
+        ck_assert(!heal_status().blames_all);
+        ck_assert_uint_eq(heal_status().pending, 1);
         h = make_file(gfid_f, "f");
         ck_assert(!heal_status().blames_all);
         set_uuid(h, "trusted.gfid", OTHER);
@@ -772,7 +773,7 @@ static TCase *heal_case(void)
         tcase_add_test(t, a_directory_is_looked_at_through_its_handle);
         tcase_add_test(t, the_root_is_looked_at_too);
         tcase_add_test(t, a_users_symlink_is_not_followed);
-        tcase_add_test(t, a_handle_that_is_missing_or_wrong_blames_all);
+        tcase_add_test(t, a_wrong_handle_blames_all_and_a_missing_one_nobody);
         tcase_add_test(t, disperse_blames_all);
         tcase_add_test(t, a_dirty_object_is_pending_and_blames_nobody);
         tcase_add_test(t, more_blamed_than_fit_blames_all);

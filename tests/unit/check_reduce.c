@@ -62,7 +62,9 @@ static bool wrong(char *why, size_t size, const char *fmt, ...)
 struct collect {
         const struct model *m;
         const struct model *expand; /* or NULL */
-        struct model_list roots;    /* renamed directories */
+        const unsigned *bricks;     /* of each source */
+        unsigned n_bricks;
+        struct model_list roots; /* renamed directories */
         struct gb_sorter *sorter;
         struct gb_buf record;
 };
@@ -80,7 +82,9 @@ static int on_walk(void *arg, struct gb_reduce *r, unsigned set, struct gb_error
 
 static int on_settle(void *arg, struct gb_reduce *r, struct gb_error *err)
 {
-        return model_settle(((struct collect *)arg)->m, r, err);
+        const struct collect *c = arg;
+
+        return model_settle(c->m, c->bricks, c->n_bricks, r, err);
 }
 
 static int add_op(struct collect *c, const struct gb_op *op, struct gb_error *err)
@@ -135,7 +139,7 @@ static int reduce(const struct model *m, const struct model *expanded, struct mo
                   struct gb_error *err)
 {
         struct gb_fact_source sources[MODEL_BRICKS_MAX];
-        struct collect c = {.m = m, .expand = expanded};
+        struct collect c = {.m = m, .expand = expanded, .bricks = order, .n_bricks = n};
         const struct gb_reduce_ops ops = {
                 .arg = &c, .look = on_look, .walk = on_walk, .emit = on_emit, .settle = on_settle};
         struct gb_reduce *r;
@@ -147,10 +151,17 @@ static int reduce(const struct model *m, const struct model *expanded, struct mo
                 gb_facts_reader_init(&streams[order[i]].reader);
                 gb_facts_feed(&streams[order[i]].reader, streams[order[i]].bytes.data,
                               streams[order[i]].bytes.len);
-                sources[i] = (struct gb_fact_source){model_stream_next, &streams[order[i]],
-                                                     model_set_of(m, order[i]), "brick"};
+                const struct model_brick *b = &m->bricks[order[i]];
+
+                sources[i] = (struct gb_fact_source){.next = model_stream_next,
+                                                     .arg = &streams[order[i]],
+                                                     .set = model_set_of(m, order[i]),
+                                                     .name = "brick",
+                                                     .behind = b->behind,
+                                                     .blamed = b->behind_at_cut,
+                                                     .stale = b->behind_at_cut};
         }
-        r = gb_reduce_new(sources, n, m->o.sets, &m->volume_id, &ops, err);
+        r = gb_reduce_new(sources, n, m->o.sets, 1, &m->volume_id, &ops, err);
         rc = r ? gb_reduce_run(r, "/tmp", stats, err) : -1;
         gb_reduce_free(r);
         for (size_t i = 0; rc == 0 && i < c.roots.n; i++)
@@ -216,6 +227,8 @@ static bool check_before(const struct model *m, const struct gb_op *op, const ch
 
         if (!strict || (was >= 0 && (!op->has_gfid || gb_gfid_eq(&m->objects.v[was].gfid, &op->gfid))))
                 return true;
+        if (!op->has_gfid && op->kind == GB_OP_DELETE && m->dir_victims + m->tail_victims)
+                return true; /* a guess: see each_guess() */
         if (was >= 0)
                 return wrong(why, WHY, "%s was another object at T0", path);
         if (op->kind == GB_OP_RENAME)
@@ -395,7 +408,7 @@ static bool judge(const struct plan *p, const struct model *m, const struct mode
         bool ok;
 
         for (unsigned b = 0; b < model_bricks(m); b++)
-                if (!m->bricks[b].down) {
+                if (!m->bricks[b].away && !m->bricks[b].away_at_cut) {
                         model_stream_fill(&streams[b], m, b);
                         order[n++] = b;
                 }
@@ -584,10 +597,10 @@ static struct sums explore(const char *what, struct plan base, const uint64_t *k
  * at most one line in thirty may be. */
 static void check_needless(const struct sums *s)
 {
-        ck_assert_uint_le(s->needless_deletes, s->suspects);
+        ck_assert_uint_le(s->needless_deletes, s->suspects); /* guesses are among them */
         ck_assert_uint_lt(s->needless_copies * 30, s->lines);
         ck_assert_uint_eq(s->needless_renames, 0);
-        ck_assert_uint_lt(s->gaps * 100, s->windows);
+        ck_assert_uint_lt(s->gaps * 400, s->windows);
 }
 
 START_TEST(one_window_of_one_brick)
@@ -627,6 +640,16 @@ START_TEST(a_replica_was_down_in_any_order_of_sources)
         explore("heal, orders",
                 (struct plan){.o = {.sets = 2, .replicas = 3, .heal = true}, .windows = 1, .orders = true},
                 (const uint64_t[]){79, 767, 1422, 23682, 1013010, 0});
+}
+END_TEST
+
+START_TEST(a_replica_is_healed_when_it_suits_it)
+{
+        explore("late heal",
+                (struct plan){.o = {.sets = 2, .replicas = 2, .heal = true, .late = true, .before = true},
+                              .windows = 4,
+                              .tail = 4},
+                (const uint64_t[]){0});
 }
 END_TEST
 
@@ -766,10 +789,13 @@ START_TEST(a_broken_answer_is_an_error)
         model_cut(&m);
         for (unsigned b = 0; b < 2; b++) {
                 model_stream_fill(&streams[b], &m, b);
-                sources[b] = (struct gb_fact_source){_i == SOURCE_FAILS ? bad_next : model_stream_next,
-                                                     &streams[b], b, "brick"};
+                sources[b] =
+                        (struct gb_fact_source){.next = _i == SOURCE_FAILS ? bad_next : model_stream_next,
+                                                .arg = &streams[b],
+                                                .set = b,
+                                                .name = "brick"};
         }
-        r = gb_reduce_new(sources, 2, 2, &m.volume_id, &ops, &err);
+        r = gb_reduce_new(sources, 2, 2, 1, &m.volume_id, &ops, &err);
         ck_assert_ptr_nonnull(r);
         ck_assert_int_eq(gb_reduce_run(r, "/tmp", NULL, &err), -1);
         ck_assert_int_eq(err.code, codes[_i]);
@@ -788,6 +814,7 @@ static void put_nonsense(struct model_stream *s, struct random *rnd, const gb_gf
         static const char *const names[] = {"a", "b", "c"};
         struct gb_fact f = {0};
 
+        EXPECT(gb_facts_put_brick(&s->bytes, random_below(rnd, 2) ? GB_BRICK_RESTARTED : 0) == 0);
         for (unsigned section = GB_SECTION_DIRS; section <= GB_SECTION_SHARDS; section++) {
                 EXPECT(gb_facts_put_section(&s->bytes, section) == 0);
                 for (unsigned i = 0; i < n; i++) {
@@ -883,9 +910,10 @@ START_TEST(nonsense_ends)
                         put_nonsense(&streams[b], &rnd, sorted, 1 + (unsigned)random_below(&rnd, 8));
                         gb_facts_reader_init(&streams[b].reader);
                         gb_facts_feed(&streams[b].reader, streams[b].bytes.data, streams[b].bytes.len);
-                        sources[b] = (struct gb_fact_source){model_stream_next, &streams[b], b, "brick"};
+                        sources[b] = (struct gb_fact_source){
+                                .next = model_stream_next, .arg = &streams[b], .set = b, .name = "brick"};
                 }
-                r = gb_reduce_new(sources, 2, 2, &GB_GFID_TRASH, &ops, &err);
+                r = gb_reduce_new(sources, 2, 2, 1, &GB_GFID_TRASH, &ops, &err);
                 EXPECT(r != NULL);
                 if (gb_reduce_run(r, "/tmp", NULL, &err) < 0) {
                         EXPECT(err.code == GB_ERR_GAP || err.code == GB_ERR_AGAIN);
@@ -913,6 +941,7 @@ static Suite *suite(void)
         tcase_add_test(tc, replicas_and_any_order_of_sources);
         tcase_add_test(tc, a_replica_was_down_and_is_healed);
         tcase_add_test(tc, a_replica_was_down_in_any_order_of_sources);
+        tcase_add_test(tc, a_replica_is_healed_when_it_suits_it);
         tcase_add_test(tc, linkto_files_and_late_directories);
         tcase_add_test(tc, files_migrate_silently);
         tcase_add_test(tc, writes_in_shards);
