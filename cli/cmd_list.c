@@ -16,7 +16,8 @@
 int gb_fail(const struct gb_error *err)
 {
         gb_progress_end();
-        gb_say("%s", err->text);
+        /* The code is where gbackup-errors(7) has the message. */
+        gb_say("%s [%s]", err->text, gb_code_name(err->code));
         return gb_exit_of(err->code);
 }
 

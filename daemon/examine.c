@@ -127,6 +127,59 @@ static void look_at_store(struct look *l, const char *volume, const struct gb_vo
         xdr_free((xdrproc_t)xdr_gbx_sessions_res, (char *)&all);
 }
 
+/* ---- what glusterd's hook has noted ---- */
+
+/* How far back a change is worth a note. */
+#define EVENTS_DAYS 7
+#define EVENTS_MAX  20
+
+/* One line: "1795395253 set changelog.changelog=off". */
+static void tell_event(struct look *l, char *line, int64_t since)
+{
+        char *end, when[32];
+        long long at = strtoll(line, &end, 10);
+
+        if (end == line || *end != ' ' || at < since)
+                return;
+        for (char *p = end; *p; p++)
+                if ((unsigned char)*p < 0x20)
+                        *p = ' ';
+        iso_time(at, when);
+        gb_finding(&l->f, GBX_NOTE, "event", "", "nothing, if it was meant", "%s: gluster volume%.300s", when,
+                   end);
+}
+
+/* The last lines of STATE/events/VOLUME, which extras/glusterd-hook writes; there need not be any. */
+static void look_at_events(struct look *l, const char *volume)
+{
+        int64_t since = (int64_t)time(NULL) - EVENTS_DAYS * 86400;
+        char tail[EVENTS_MAX * 100];
+        GB_CLEANUP_FREE
+        char *path = NULL;
+        GB_CLEANUP_CLOSE
+        int fd = -1;
+        char *line, *rest;
+        struct stat st;
+        ssize_t n;
+
+        if (asprintf(&path, "%s/events/%s", l->w->settings->state_dir, volume) < 0) {
+                path = NULL;
+                return;
+        }
+        fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+        if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
+                return;
+        n = pread(fd, tail, sizeof(tail) - 1, st.st_size > (off_t)sizeof(tail) ? st.st_size - (off_t)sizeof(tail) + 1 : 0);
+        if (n <= 0)
+                return;
+        tail[n] = '\0';
+        rest = tail;
+        if (st.st_size > (off_t)sizeof(tail)) /* it begins somewhere inside a line */
+                rest = strchr(tail, '\n');
+        while (rest && (line = strsep(&rest, "\n")))
+                tell_event(l, line, since);
+}
+
 int gb_examine_node(struct gb_worker *w, const char *volume, gbx_examine_res *res, struct gb_error *err)
 {
         struct look l = {.w = w};
@@ -140,6 +193,7 @@ int gb_examine_node(struct gb_worker *w, const char *volume, gbx_examine_res *re
                            "the volume was restored from a snapshot: records do not tell what that changed");
         look_at_state(&l);
         look_at_store(&l, volume, &v);
+        look_at_events(&l, volume);
         return 0;
 }
 

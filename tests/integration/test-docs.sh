@@ -59,6 +59,21 @@ told "calls" \
 told "error codes" \
         "$(sed -nE 's/^ *GB_ERR_([A-Z_]+) = ([0-9]+).*/\2 \1/p' "$top/rpc/base/error.h" | tr 'A-Z_' 'a-z-')" \
         "$(sed -nE 's/^\.It ([0-9]+) Cm ([a-z-]+)$/\1 \2/p' "$top/doc/gbackup-protocol.7")"
+told "error codes of messages" \
+        "$(sed -nE 's/^ *\[GB_ERR_[A-Z_]+\] = "([a-z-]+)".*/\1/p' "$top/rpc/base/error.c")" \
+        "$(items "$top/doc/gbackup-errors.7" MESSAGES Cm)"
+told "findings of doctor" \
+        "$({ tr -d '\n' <"$top/daemon/examine.c" | grep -oE 'GBX_(NOTE|WARNING|FAULT)[^"]*"[a-z0-9-]+"'
+                tr -d '\n' <"$top/daemon/handle_examine.c" | grep -oE 'GBX_(NOTE|WARNING|FAULT)[^"]*"[a-z0-9-]+"'
+                grep -oE '(GBX_(NOTE|WARNING|FAULT), |gap \? |: )"[a-z0-9-]+"' "$top/cli/cmd_doctor.c" "$top/daemon/examine.c"; } |
+                grep -oE '"[a-z0-9-]+"$' | tr -d '"' | grep -vxE 'ok|fault|warning|note|unknown')" \
+        "$(items "$top/doc/gbackup-errors.7" FINDINGS Cm)"
+if said=$(python3 "$top/tests/integration/messages.py" "$top" 2>&1); then
+        echo "PASS docs: messages of the sources and their remedies"
+else
+        echo "FAIL docs: $(head -n 3 <<<"$said" | paste -sd ';')"
+        failed=1
+fi
 
 for page in "$top"/doc/*.[1-8]; do
         name=$(basename "$page")
