@@ -23,7 +23,7 @@
 #include "base/limits.h"
 #include "names.h"
 
-enum { DENTS_SIZE = 256 * 1024, KEY_BYTES = 8, INSERTION_MAX = 16 };
+enum { KEY_BYTES = 8, INSERTION_MAX = 16 };
 
 /* What the kernel writes (linux/dirent.h is not for user space). */
 struct dent {
@@ -37,7 +37,7 @@ struct dent {
 int gb_names_init(struct gb_names *s)
 {
         memset(s, 0, sizeof(*s));
-        s->dents = malloc(DENTS_SIZE);
+        s->dents = malloc(GB_DENTS_SIZE);
         return s->dents ? 0 : -1;
 }
 
@@ -63,6 +63,7 @@ static int reserve(struct gb_names *s, size_t names, size_t bytes)
 /* Room is there. */
 static inline void push(struct gb_names *s, const char *name, size_t len, uint8_t dtype)
 {
+        s->v.v[s->v.n].key = 0;
         s->v.v[s->v.n++].where = (uint64_t)s->used << 16 | (uint64_t)len << 8 | dtype;
         memcpy(s->bytes + s->used, name, len);
         s->used += len;
@@ -80,6 +81,23 @@ int gb_names_push(struct gb_names *s, const char *name, size_t len, uint8_t dtyp
         return 0;
 }
 
+int gb_names_append(struct gb_names *s, const struct gb_names *from, size_t first, size_t n)
+{
+        size_t bytes = 0;
+
+        for (size_t i = first; i < first + n; i++)
+                bytes += gb_name_len(&from->v.v[i]);
+        if (reserve(s, n, bytes) < 0)
+                return -1;
+        for (size_t i = first; i < first + n; i++) {
+                const struct gb_name *name = &from->v.v[i];
+
+                push(s, gb_name_text(from, name), gb_name_len(name), gb_name_dtype(name));
+                s->v.v[s->v.n - 1].key = name->key;
+        }
+        return 0;
+}
+
 static bool is_dots(const char *name)
 {
         return name[0] == '.' && (name[1] == '\0' || (name[1] == '.' && name[2] == '\0'));
@@ -90,7 +108,7 @@ int gb_names_read(struct gb_names *s, int fd)
         long got;
 
         do {
-                got = syscall(SYS_getdents64, fd, s->dents, DENTS_SIZE);
+                got = syscall(SYS_getdents64, fd, s->dents, GB_DENTS_SIZE);
         } while (got < 0 && errno == EINTR);
         if (got <= 0)
                 return (int)got;
@@ -301,6 +319,8 @@ void gb_names_sort(struct gb_names *s, size_t first)
 
         if (n > 1 && sort_from(s, v, n, common_prefix(s, v, n)))
                 s->v.n = first + drop_doubles(s, v, n);
+        for (size_t i = first; i < s->v.n; i++)
+                s->v.v[i].key = 0;
 }
 
 static int compare(const struct gb_names *s, const struct gb_name *n, const char *name, size_t len)

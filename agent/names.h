@@ -15,7 +15,7 @@
 #include "base/vec.h"
 
 struct gb_name {
-        uint64_t key;   /* sort key; of no use afterwards */
+        uint64_t key;   /* 0 once sorted: the caller's */
         uint64_t where; /* offset in bytes << 16 | length << 8 | DT_* */
 };
 
@@ -24,8 +24,10 @@ struct gb_names {
         char *bytes; /* names, one behind the other, without NULs */
         size_t used;
         size_t cap;
-        char *dents; /* what getdents64 fills */
+        char *dents; /* what getdents64 fills, GB_DENTS_SIZE bytes */
 };
+
+#define GB_DENTS_SIZE (256 * 1024)
 
 /* 0, or -1: out of memory. */
 int gb_names_init(struct gb_names *s);
@@ -36,6 +38,8 @@ void gb_names_fini(struct gb_names *s);
 int gb_names_read(struct gb_names *s, int fd);
 /* Push one name (at most GB_NAME_MAX bytes): 0, or -1 with errno. */
 int gb_names_push(struct gb_names *s, const char *name, size_t len, uint8_t dtype);
+/* Push `n` names of another stack from index `first` on, with their keys. */
+int gb_names_append(struct gb_names *s, const struct gb_names *from, size_t first, size_t n);
 /* Sort the names from index `first` on, as unsigned bytes; a name read twice stays once. */
 void gb_names_sort(struct gb_names *s, size_t first);
 /* Among the sorted names from `first` on: index of the first that is not below `name`. */

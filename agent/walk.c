@@ -16,12 +16,20 @@
  * above those, it goes down from the root again and looks whether it stands in the same directory; if
  * somebody moved that away meanwhile, what is left of it has vanished.
  *
+ * With several threads, what comes next is announced to ahead.[ch] whenever there is room: directories among
+ * the names of the top level and, for what is left, of the levels above it; and in a directory that was not
+ * read ahead itself, names that need a look.
+ *
+ * A directory whose names do not fit into memory goes through a sorter, and its level then holds one piece of
+ * the sorted names after the other.
+ *
  * What is missing when we look for it was deleted: weather, counted.  Everything else that keeps us
  * from reading a directory is an error, because a list that misses names in silence is no list.
  */
 #include <config.h>
 
 #include <dirent.h>
+#include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -30,9 +38,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "ahead.h"
 #include "base/arena.h"
 #include "base/cleanup.h"
 #include "base/order.h"
+#include "base/sorter.h"
 #include "base/vec.h"
 #include "names.h"
 #include "walk.h"
@@ -40,12 +50,23 @@
 enum {
         OPEN_MAX = 64,    /* levels with a descriptor */
         REOPEN_KEEP = 32, /* of these, levels opened on the way when one must be opened again */
-        TICKS = 256       /* entries between two looks at the clock */
+        LEVELS_AHEAD = 4, /* levels whose directories are read ahead: the top one and those above it */
+        LOOKS_MIN = 64,   /* names that are worth being looked at by others */
+        PIECE = 4096,     /* names of a sorted directory that are in memory at once */
+        PIECE_MEMORY = 8 * 1024 * 1024, /* of a sorter */
+        TICKS = 256                     /* entries between two looks at the clock */
 };
 
-#define LINKTO_XATTR   "trusted.glusterfs.dht.linkto"
-#define LINKTO_MODE    01000
+#define DIR_FLAGS      (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
 #define ANONYMOUS_NAME ".glusterfs-anonymous-inode-"
+
+/* The names of a directory that do not fit into memory. */
+struct large {
+        struct gb_sorter *sorter;
+        bool sorted;
+        size_t last_len; /* of the name given last: a name that was read twice is given once */
+        char last[GB_NAME_MAX];
+};
 
 struct level {
         int fd;     /* -1: closed, see level_fd() */
@@ -57,6 +78,9 @@ struct level {
         size_t first;    /* its names: index and bytes of the first, index of the next to visit */
         size_t used;
         size_t pos;
+        size_t ahead;        /* index of the first name that was not announced */
+        bool looked;         /* read ahead: its names have verdicts */
+        struct large *large; /* NULL: all names are in memory */
 };
 
 enum state {
@@ -67,10 +91,13 @@ enum state {
 
 struct gb_walk {
         const struct gb_brick *b;
-        bool linkto;
+        struct gb_look_rule rule;
         bool gfids;
         bool shards;
-        int64_t since, until; /* of st_ctime; 0: no bound */
+        const char *tmpdir;
+        size_t names_max;       /* bytes of names in memory */
+        struct gb_ahead *ahead; /* NULL: one thread */
+        unsigned n_large;
         struct gb_arena memory; /* of the copied options */
         struct gb_entry *roots; /* NULL: the whole brick */
         size_t n_roots;
@@ -151,12 +178,11 @@ static int fail_path_limit(struct gb_walk *w, size_t dir_len)
 
 static int open_dir_at(struct gb_walk *w, int at, const char *name)
 {
-        int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
-        int fd = openat(at, name, flags | w->noatime);
+        int fd = openat(at, name, DIR_FLAGS | w->noatime);
 
         if (fd < 0 && errno == EPERM && w->noatime) {
                 w->noatime = 0;
-                fd = openat(at, name, flags);
+                fd = openat(at, name, DIR_FLAGS);
         }
         return fd;
 }
@@ -213,9 +239,13 @@ static void close_fd(int *fd)
 }
 
 /* Close a level's descriptor, but remember which directory it was. */
-static void level_close(struct level *l)
+static void level_close(struct gb_walk *w, size_t i)
 {
+        struct level *l = &w->levels.v[i];
         struct stat st;
+
+        if (w->ahead)
+                gb_ahead_drop(w->ahead, i);
 
         l->known = fstat(l->fd, &st) == 0;
         if (l->known) {
@@ -297,13 +327,13 @@ static int level_push(struct gb_walk *w, int fd, size_t path_len)
 {
         struct level l = {.fd = fd, .path_len = path_len, .first = w->names.v.n, .used = w->names.used};
 
-        l.pos = l.first;
+        l.pos = l.ahead = l.first;
         if (gb_vec_push(&w->levels, l) < 0) {
                 close(fd);
                 return fail_memory(w);
         }
         if (w->levels.n - w->open_from > OPEN_MAX)
-                level_close(&w->levels.v[w->open_from++]);
+                level_close(w, w->open_from++);
         if (path_len > 0 && path_len < GB_PATH_MAX)
                 w->path[path_len] = '/';
         return 0;
@@ -313,6 +343,13 @@ static void level_pop(struct gb_walk *w)
 {
         struct level *l = &w->levels.v[--w->levels.n];
 
+        if (w->ahead)
+                gb_ahead_drop(w->ahead, w->levels.n);
+        if (l->large) {
+                gb_sorter_free(l->large->sorter);
+                free(l->large);
+                w->n_large--;
+        }
         close_fd(&l->fd);
         gb_names_cut(&w->names, l->first, l->used);
         if (w->open_from > w->levels.n)
@@ -349,46 +386,6 @@ static int is_internal(struct gb_walk *w, const char *name, char type)
         return 0;
 }
 
-/* Mode and linkto xattr both say so (facts 6.1); a migration source has mode 03000 and is listed. */
-static int is_linkto(int fd, const char *name, uint32_t mode)
-{
-        char value[1];
-
-        if (!S_ISREG(mode) || (mode & 07777) != LINKTO_MODE)
-                return 0;
-        if (gb_xattr_at(fd, name, LINKTO_XATTR, value, 0) >= 0)
-                return 1;
-        return errno == ENODATA ? 0 : -1;
-}
-
-static char type_of(uint8_t dtype)
-{
-        switch (dtype) {
-        case DT_REG:
-                return 'f';
-        case DT_DIR:
-                return 'd';
-        case DT_LNK:
-                return 'l';
-        case DT_FIFO:
-                return 'p';
-        case DT_SOCK:
-                return 's';
-        case DT_BLK:
-                return 'b';
-        case DT_CHR:
-                return 'c';
-        default:
-                return 0;
-        }
-}
-
-static bool in_time(const struct gb_walk *w, const struct stat *st)
-{
-        return (!w->since || st->st_ctim.tv_sec >= w->since) &&
-               (!w->until || st->st_ctim.tv_sec <= w->until);
-}
-
 /* An entry of the brick's root: 1 belongs to what is walked, 0 does not, -1 with errno. */
 static int belongs(struct gb_walk *w, const char *name, char type)
 {
@@ -406,31 +403,26 @@ static int belongs(struct gb_walk *w, const char *name, char type)
 
 /* Look closer at an entry as far as its kind and the options ask for it: 1 listed, 2 only gone into, 0
  * neither, -1 with errno.  Most entries of most walks need no system call here. */
-static int judge(struct gb_walk *w, size_t dir_len, const char *name, struct gb_entry *e)
+static int judge(struct gb_walk *w, size_t dir_len, const char *name, uint64_t verdict, struct gb_entry *e)
 {
-        struct stat st;
-        bool by_time = w->since || w->until;
-        bool look = !e->type || by_time || (w->linkto && e->type == 'f');
+        bool look = !verdict && gb_look_needed(&w->rule, e->type);
         int fd = -1, r;
 
         if ((look || w->gfids) && (fd = level_fd(w)) < 0)
                 return -1;
-        if (look) {
-                if (fstatat(fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-                        return -1;
-                e->type = gb_entry_type(st.st_mode);
-                if (!e->type)
+        if (look && !(verdict = gb_look_at(&w->rule, fd, name)))
+                return -1;
+        if (verdict) {
+                e->type = (char)(verdict >> 8);
+                if (!e->type || (verdict & GB_SEEN_LINKTO))
                         return 0;
-                r = w->linkto ? is_linkto(fd, name, st.st_mode) : 0;
-                if (r != 0)
-                        return r < 0 ? -1 : 0;
         }
         if (dir_len == 0) {
                 r = belongs(w, name, e->type);
                 if (r != 1)
                         return r;
         }
-        if (by_time && !in_time(w, &st))
+        if (verdict && !(verdict & GB_SEEN_IN_TIME))
                 return e->type == 'd' ? 2 : 0;
         if (w->gfids) {
                 if (gb_get_gfid_at(fd, name, &e->gfid) < 0)
@@ -438,6 +430,157 @@ static int judge(struct gb_walk *w, size_t dir_len, const char *name, struct gb_
                 e->has_gfid = true;
         }
         return 1;
+}
+
+/* -- reading ahead */
+
+/* Where the names of a level end. */
+static size_t level_end(const struct gb_walk *w, size_t level)
+{
+        return level + 1 < w->levels.n ? w->levels.v[level + 1].first : w->names.v.n;
+}
+
+static bool rule_asks(const struct gb_look_rule *rule)
+{
+        return rule->linkto || rule->since || rule->until;
+}
+
+/* Names from `index` on begin a group that is looked at together. */
+static bool begins_looks(const struct gb_walk *w, const struct level *l, size_t index)
+{
+        return w->ahead && !l->looked && rule_asks(&w->rule) && (index - l->first) % GB_AHEAD_LOOKS == 0;
+}
+
+/* Announce what there is at the name l->ahead.  -1: no more for now. */
+static int announce(struct gb_walk *w, size_t level, size_t end)
+{
+        struct level *l = &w->levels.v[level];
+        const struct gb_name *name = &w->names.v.v[l->ahead];
+        const char *text = gb_name_text(&w->names, name);
+        bool dir = gb_name_dtype(name) == DT_DIR && !(l->path_len == 0 && text[0] == '.');
+        size_t n = end - l->ahead < GB_AHEAD_LOOKS ? end - l->ahead : GB_AHEAD_LOOKS;
+        bool looks = begins_looks(w, l, l->ahead) && n >= LOOKS_MIN;
+
+        if ((dir || looks) && !gb_ahead_room(w->ahead, level))
+                return -1;
+        if (looks && gb_ahead_looks(w->ahead, level, l->ahead, l->fd, &w->names, n) < 0)
+                return -1;
+        if (dir && gb_ahead_dir(w->ahead, level, l->ahead, l->fd, text, gb_name_len(name),
+                                DIR_FLAGS | w->noatime) < 0)
+                return -1;
+        l->ahead++;
+        return 0;
+}
+
+/* Announce what comes next: in the top level, then in those above it. */
+static void look_ahead(struct gb_walk *w)
+{
+        for (size_t i = w->levels.n; i-- > w->open_from && i + LEVELS_AHEAD >= w->levels.n;) {
+                struct level *l = &w->levels.v[i];
+                size_t end = level_end(w, i);
+
+                if (l->ahead < l->pos)
+                        l->ahead = l->pos;
+                while (l->fd >= 0 && l->ahead < end && announce(w, i, end) == 0)
+                        ;
+        }
+}
+
+/* Verdicts on a group of names that begins at the next name to visit. */
+static void take_looks(struct gb_walk *w, const struct level *l)
+{
+        const struct gb_ahead_result *r = gb_ahead_take(w->ahead, w->levels.n - 1, l->pos, false);
+
+        for (size_t i = 0; r && i < r->names->v.n; i++)
+                w->names.v.v[l->pos + i].key = r->names->v.v[i].key;
+        look_ahead(w);
+}
+
+/* -- directories that do not fit into memory: a record is a name and its DT_* */
+
+static int large_cmp(const uint8_t *a, size_t alen, const uint8_t *b, size_t blen, void *arg)
+{
+        int c = memcmp(a, b, (alen < blen ? alen : blen) - 1);
+
+        (void)arg;
+        if (c)
+                return c;
+        return alen < blen ? -1 : alen > blen;
+}
+
+static uint64_t large_prefix(const uint8_t *rec, size_t len, void *arg)
+{
+        uint64_t v = 0;
+
+        (void)arg;
+        memcpy(&v, rec, len - 1 < sizeof(v) ? len - 1 : sizeof(v));
+        return be64toh(v);
+}
+
+static int large_new(struct gb_walk *w, struct level *l)
+{
+        size_t memory = PIECE_MEMORY >> (w->n_large < 8 ? w->n_large : 8);
+
+        l->large = calloc(1, sizeof(*l->large));
+        if (!l->large)
+                return fail_memory(w);
+        w->n_large++;
+        l->large->sorter = gb_sorter_new(memory, w->tmpdir, large_cmp, NULL, large_prefix, &w->error);
+        return l->large->sorter ? 0 : -1;
+}
+
+/* Move the names of the top level, unsorted, to its sorter. */
+static int large_push(struct gb_walk *w, struct level *l)
+{
+        uint8_t rec[GB_NAME_MAX + 1];
+
+        if (!l->large && large_new(w, l) < 0)
+                return -1;
+        for (size_t i = l->first; i < w->names.v.n; i++) {
+                const struct gb_name *name = &w->names.v.v[i];
+                size_t len = gb_name_len(name);
+
+                memcpy(rec, gb_name_text(&w->names, name), len);
+                rec[len] = gb_name_dtype(name);
+                if (gb_sorter_add(l->large->sorter, rec, len + 1, &w->error) < 0)
+                        return -1;
+        }
+        gb_names_cut(&w->names, l->first, l->used);
+        return 0;
+}
+
+/* The next piece of the top level's names: 1, 0 there is none, -1. */
+static int large_piece(struct gb_walk *w, struct level *l)
+{
+        struct large *g = l->large;
+        const uint8_t *rec;
+        size_t len;
+        int rc = 1;
+
+        gb_names_cut(&w->names, l->first, l->used);
+        l->pos = l->ahead = l->first;
+        while (w->names.v.n - l->first < PIECE &&
+               (rc = gb_sorter_next(g->sorter, &rec, &len, &w->error)) == 1) {
+                if (len - 1 == g->last_len && memcmp(rec, g->last, g->last_len) == 0)
+                        continue;
+                g->last_len = len - 1;
+                memcpy(g->last, rec, g->last_len);
+                if (gb_names_push(&w->names, g->last, g->last_len, rec[len - 1]) < 0)
+                        return fail_memory(w);
+        }
+        return rc < 0 ? -1 : w->names.v.n > l->first;
+}
+
+static int large_sort(struct gb_walk *w, struct level *l)
+{
+        if (large_push(w, l) < 0 || gb_sorter_finish(l->large->sorter, &w->error) < 0)
+                return -1;
+        return large_piece(w, l) < 0 ? -1 : 0;
+}
+
+static bool too_large(const struct gb_walk *w)
+{
+        return w->tmpdir && w->names.v.n * sizeof(struct gb_name) + w->names.used > w->names_max;
 }
 
 /* -- the steps: 1 go on, 0 nothing left, 2 the deadline passed, -1 error (in w->error) */
@@ -450,12 +593,17 @@ static void lose_track(struct gb_walk *w)
 }
 
 /* Skip what lies before `after` in the sorted top level. */
-static void follow_skip(struct gb_walk *w, struct level *l)
+static int follow_skip(struct gb_walk *w, struct level *l)
 {
         size_t n = component(w->skip, w->skip_len);
         bool exact;
+        int rc = 1;
 
-        l->pos = gb_names_find(&w->names, l->first, w->skip, n, &exact);
+        do
+                l->pos = gb_names_find(&w->names, l->first, w->skip, n, &exact);
+        while (l->pos == w->names.v.n && l->large && (rc = large_piece(w, l)) == 1);
+        if (rc < 0)
+                return -1;
         w->on_skip = exact;
         if (!exact || n == w->skip_len) {
                 w->skip_len = 0;
@@ -463,6 +611,18 @@ static void follow_skip(struct gb_walk *w, struct level *l)
                 w->skip += n + 1;
                 w->skip_len -= n + 1;
         }
+        return 0;
+}
+
+/* The names of the top level are there and sorted. */
+static int begin_visit(struct gb_walk *w, struct level *l)
+{
+        w->state = STATE_VISIT;
+        if (w->skip_len > 0 && follow_skip(w, l) < 0)
+                return -1;
+        if (w->ahead)
+                look_ahead(w);
+        return 1;
 }
 
 static int read_step(struct gb_walk *w, gb_deadline until)
@@ -471,6 +631,8 @@ static int read_step(struct gb_walk *w, gb_deadline until)
         int r;
 
         while ((r = gb_names_read(&w->names, l->fd)) > 0) {
+                if (too_large(w) && large_push(w, l) < 0)
+                        return -1;
                 if (until != GB_NEVER && gb_now_ms() >= until)
                         return 2;
         }
@@ -483,19 +645,45 @@ static int read_step(struct gb_walk *w, gb_deadline until)
         }
         if (r < 0)
                 return fail_sys(w, "read directory", l->path_len);
-        gb_names_sort(&w->names, l->first);
-        if (w->skip_len > 0)
-                follow_skip(w, l);
-        return 1;
+        if (!l->large)
+                gb_names_sort(&w->names, l->first);
+        else if (large_sort(w, l) < 0)
+                return -1;
+        return begin_visit(w, l);
+}
+
+/* Go into the directory w->path, which others have read: 1, 0 they have not, -1. */
+static int enter_ahead(struct gb_walk *w)
+{
+        size_t top = w->levels.n - 1;
+        struct gb_ahead_result *r;
+        struct level *l;
+        int fd;
+
+        r = w->ahead ? gb_ahead_take(w->ahead, top, w->levels.v[top].pos - 1, true) : NULL;
+        if (!r)
+                return 0;
+        fd = r->fd;
+        r->fd = -1;
+        if (level_push(w, fd, w->path_len) < 0)
+                return -1;
+        l = &w->levels.v[w->levels.n - 1];
+        l->looked = true;
+        if (gb_names_append(&w->names, r->names, 0, r->names->v.n) < 0)
+                return fail_memory(w);
+        return begin_visit(w, l);
 }
 
 static int enter_step(struct gb_walk *w)
 {
         const struct level *l = &w->levels.v[w->levels.n - 1];
         size_t base = l->path_len + (l->path_len > 0);
-        int at, fd = -1;
+        int at, fd = -1, rc;
 
         w->state = STATE_VISIT;
+        rc = enter_ahead(w);
+        if (rc != 0)
+                return rc;
         at = level_fd(w);
         if (at >= 0)
                 fd = open_dir_at(w, at, w->path + base);
@@ -520,9 +708,13 @@ static int visit_step(struct gb_walk *w, struct gb_entry *e, bool *listed)
         size_t base = l->path_len + (l->path_len > 0);
         size_t len = gb_name_len(name);
         bool silent = w->on_skip;
+        uint64_t verdict;
         int r;
 
         *listed = false;
+        if (begins_looks(w, l, l->pos))
+                take_looks(w, l);
+        verdict = name->key;
         if (base + len > GB_PATH_MAX)
                 return fail_path_limit(w, l->path_len);
         memcpy(w->path + base, gb_name_text(&w->names, name), len);
@@ -534,9 +726,9 @@ static int visit_step(struct gb_walk *w, struct gb_entry *e, bool *listed)
 
         e->path = w->path;
         e->len = w->path_len;
-        e->type = type_of(gb_name_dtype(name));
+        e->type = gb_type_of_dtype(gb_name_dtype(name));
         e->has_gfid = false;
-        r = judge(w, l->path_len, w->path + base, e);
+        r = judge(w, l->path_len, w->path + base, verdict, e);
         if (r < 0 && !is_weather(errno))
                 return fail_sys(w, "look at", w->path_len);
         if (r < 0)
@@ -581,8 +773,8 @@ static int push_root(struct gb_walk *w, const struct gb_entry *root, size_t pare
                 return -1;
         if (gb_names_push(&w->names, name, len, DT_UNKNOWN) < 0)
                 return fail_memory(w);
-        if (w->skip_len > 0)
-                follow_skip(w, &w->levels.v[w->levels.n - 1]);
+        if (w->skip_len > 0 && follow_skip(w, &w->levels.v[w->levels.n - 1]) < 0)
+                return -1;
         return 1;
 }
 
@@ -636,6 +828,21 @@ static int brick_step(struct gb_walk *w)
         return 1;
 }
 
+/* The names of the top level are at their end, or a piece of them is. */
+static int leave_step(struct gb_walk *w)
+{
+        struct level *l = &w->levels.v[w->levels.n - 1];
+        int rc = l->large ? large_piece(w, l) : 0;
+
+        if (rc < 0)
+                return -1;
+        if (rc == 0)
+                level_pop(w);
+        else if (w->ahead)
+                look_ahead(w);
+        return 1;
+}
+
 /* One step of the machine. */
 static int step(struct gb_walk *w, gb_deadline until, struct gb_entry *e, bool *listed)
 {
@@ -648,10 +855,8 @@ static int step(struct gb_walk *w, gb_deadline until, struct gb_entry *e, bool *
         if (w->state == STATE_ENTER)
                 return enter_step(w);
         l = &w->levels.v[w->levels.n - 1];
-        if (l->pos == w->names.v.n) {
-                level_pop(w);
-                return 1;
-        }
+        if (l->pos == w->names.v.n)
+                return leave_step(w);
         if (++w->ticks % TICKS == 0 && until != GB_NEVER && gb_now_ms() >= until)
                 return 2;
         return visit_step(w, e, listed);
@@ -737,11 +942,11 @@ struct gb_walk *gb_walk_open(const struct gb_brick *b, const struct gb_walk_opti
                 return NULL;
         }
         w->b = b;
-        w->linkto = o->linkto;
+        w->rule = (struct gb_look_rule){o->linkto, o->changed_since, o->changed_until};
+        w->tmpdir = o->tmpdir;
+        w->names_max = o->memory ? o->memory : GB_WALK_MEMORY;
         w->gfids = o->gfids;
         w->shards = o->shards;
-        w->since = o->changed_since;
-        w->until = o->changed_until;
         if (o->shards) {
                 own.roots = &shard_root;
                 own.n_roots = 1;
@@ -752,6 +957,8 @@ struct gb_walk *gb_walk_open(const struct gb_brick *b, const struct gb_walk_opti
                 gb_error_set(err, GB_ERR_MEMORY, "out of memory for a walk");
                 goto fail;
         }
+        if (o->threads > 1 && !(w->ahead = gb_ahead_new(&w->rule, o->threads - 1, err)))
+                goto fail;
         if (check_sight(b, err) < 0 || copy_roots(w, &own, err) < 0 || copy_after(w, o, err) < 0)
                 goto fail;
         return w;
@@ -776,6 +983,7 @@ void gb_walk_close(struct gb_walk *w)
                 return;
         while (w->levels.n > 0)
                 level_pop(w);
+        gb_ahead_free(w->ahead);
         gb_vec_free(&w->levels);
         gb_names_fini(&w->names);
         gb_arena_fini(&w->memory);

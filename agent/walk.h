@@ -7,6 +7,9 @@
  * the gfid is read anyway.  A migration source (mode 03000 and linkto xattr) is listed.
  * A vanished entry is weather: counted, skipped.  An unreadable directory is an error.
  *
+ * Memory is bounded by GB_WALK_MEMORY and what read-ahead holds (about 10 MiB at most), not by the brick:
+ * names that do not fit go through a sorter.
+ *
  * The walker is pulled, so a caller can stop between any two entries and come back.
  */
 #ifndef GB_WALK_H
@@ -15,6 +18,9 @@
 #include "base/block.h"
 #include "base/clock.h"
 #include "brick.h"
+
+/* Bytes of names kept in memory, of all directories above and including the present one. */
+#define GB_WALK_MEMORY (16u * 1024 * 1024)
 
 struct gb_walk_options {
         const char *after;   /* only paths strictly after this one; NULL or "": all */
@@ -29,6 +35,12 @@ struct gb_walk_options {
          * All directories are gone into; each entry costs a stat. */
         int64_t changed_since, changed_until;
         bool shards; /* the shard directory instead of the users' tree; `roots` must be NULL */
+        /* Threads that read directories and look at entries, the caller's included; 0 is 1.  The entries and
+         * their order are the same with any number. */
+        unsigned threads;
+        /* Where the names of a directory that is too large for memory are sorted; NULL: in memory. */
+        const char *tmpdir; /* borrowed */
+        size_t memory;      /* bytes of names that are kept in it; 0: GB_WALK_MEMORY */
 };
 
 struct gb_walk;
