@@ -38,7 +38,8 @@ static int check_scan(const gbx_scan *q, struct gb_error *err)
         return 0;
 }
 
-static struct gb_stream *open_scan(struct gb_brick *b, const gbx_scan *q, struct gb_error *err)
+static struct gb_stream *open_scan(const struct gb_worker *w, struct gb_brick *b, const gbx_scan *q,
+                                   struct gb_error *err)
 {
         GB_CLEANUP_FREE
         struct gb_entry *roots = calloc(q->roots.roots_len + 1, sizeof(*roots));
@@ -52,6 +53,8 @@ static struct gb_stream *open_scan(struct gb_brick *b, const gbx_scan *q, struct
                 .changed_since = q->changed_since,
                 .changed_until = q->changed_until,
                 .shards = q->shards,
+                .threads = w->settings->scan_threads,
+                .tmpdir = w->settings->state_dir,
         };
 
         if (!roots) {
@@ -63,7 +66,7 @@ static struct gb_stream *open_scan(struct gb_brick *b, const gbx_scan *q, struct
                 roots[i].path = q->roots.roots_val[i].gbx_path_val;
                 roots[i].len = q->roots.roots_val[i].gbx_path_len;
         }
-        return gb_stream_scan(b, &o, err);
+        return gb_stream_scan(b, &o, w->settings->scan_rate, err);
 }
 
 static int check_history(struct gb_worker *w, const gbx_history *q, struct gb_error *err)
@@ -121,7 +124,7 @@ static int open_stream(struct gb_worker *w, const gbx_open_arg *arg, struct gb_e
         if (!b)
                 return -1;
         if (q->kind == GBX_SCAN)
-                w->stream = open_scan(b, &q->gbx_query_u.scan, err);
+                w->stream = open_scan(w, b, &q->gbx_query_u.scan, err);
         else if (q->kind == GBX_HISTORY)
                 w->stream = open_history(w, b, &q->gbx_query_u.history, err);
         else

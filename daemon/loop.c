@@ -195,6 +195,10 @@ static void reload(struct loop *l)
                 l->settings->max_workers = next.max_workers;
                 l->settings->max_workers_per_address = next.max_workers_per_address;
                 l->settings->memory_limit = next.memory_limit;
+                l->settings->scan_threads = next.scan_threads;
+                l->settings->scan_rate = next.scan_rate;
+                l->settings->nice = next.nice;
+                l->settings->io_idle = next.io_idle;
                 gb_log_setup("gbackupd", next.log_level);
                 gb_log(GB_LOG_NOTICE, "configuration reloaded; paths and addresses are those of the start");
         }

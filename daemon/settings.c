@@ -21,7 +21,7 @@
 
 #define SECTION "gbackupd"
 
-enum type { TYPE_PATH, TYPE_PROGRAM, TYPE_NUMBER, TYPE_SIZE, TYPE_LEVEL, TYPE_LISTEN };
+enum type { TYPE_PATH, TYPE_PROGRAM, TYPE_NUMBER, TYPE_SIZE, TYPE_LEVEL, TYPE_LISTEN, TYPE_SWITCH };
 
 struct key {
         const char *name;
@@ -56,6 +56,10 @@ static const struct key keys[] = {
         NUMBER(TYPE_NUMBER, max_workers, 1, GB_WORKERS_MAX),
         NUMBER(TYPE_NUMBER, max_workers_per_address, 1, GB_WORKERS_MAX),
         NUMBER(TYPE_SIZE, memory_limit, 16 * MIB, 64 * GIB),
+        NUMBER(TYPE_NUMBER, scan_threads, 1, 16),
+        NUMBER(TYPE_NUMBER, scan_rate, 0, 1000000000),
+        NUMBER(TYPE_NUMBER, nice, 0, 19),
+        NUMBER(TYPE_SWITCH, io_idle, 0, 0),
 };
 #define N_KEYS (sizeof(keys) / sizeof(keys[0]))
 
@@ -73,6 +77,8 @@ void gb_settings_default(struct gb_settings *s)
                 .max_workers = 64,
                 .max_workers_per_address = 16,
                 .memory_limit = 256 * MIB,
+                .scan_threads = 2,
+                .nice = 10,
         };
 }
 
@@ -161,6 +167,16 @@ static int set_level(struct gb_settings *s, const char *value, struct gb_error *
         return 0;
 }
 
+static int set_switch(struct gb_settings *s, const struct key *k, const char *value, struct gb_error *err)
+{
+        bool on = strcmp(value, "yes") == 0;
+
+        if (!on && strcmp(value, "no") != 0)
+                return gb_error_set(err, GB_ERR_CONFIG, "%s: '%s' is neither yes nor no", k->name, value);
+        *(bool *)((char *)s + k->offset) = on;
+        return 0;
+}
+
 int gb_settings_set(struct gb_settings *s, const char *key, const char *value, struct gb_error *err)
 {
         const struct key *k = key_find(key);
@@ -171,6 +187,8 @@ int gb_settings_set(struct gb_settings *s, const char *key, const char *value, s
                 return set_level(s, value, err);
         if (k->type == TYPE_NUMBER || k->type == TYPE_SIZE)
                 return set_number(s, k, value, err);
+        if (k->type == TYPE_SWITCH)
+                return set_switch(s, k, value, err);
         if (check_text(k, value, err) < 0)
                 return -1;
         memcpy((char *)s + k->offset, value, strlen(value) + 1);

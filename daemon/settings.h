@@ -33,6 +33,10 @@ struct gb_settings {
         unsigned max_workers;
         unsigned max_workers_per_address;
         uint64_t memory_limit; /* bytes, of each worker's sorting */
+        unsigned scan_threads; /* of each scan */
+        unsigned scan_rate;    /* entries a second of each scan; 0: no bound */
+        unsigned nice;         /* of workers */
+        bool io_idle;          /* workers read only when nobody else does */
 };
 
 void gb_settings_default(struct gb_settings *s);

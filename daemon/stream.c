@@ -8,6 +8,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/arena.h"
 #include "base/block.h"
@@ -70,7 +71,25 @@ struct scan {
         struct gb_block_writer writer;
         struct gb_entry held; /* did not fit the last block; borrowed from the walk until it moves on */
         bool has_held;
+        unsigned rate; /* entries a second, 0: no bound */
+        int64_t begin; /* ms */
 };
+
+/* Not faster than the rate; false: the time is up. */
+static bool in_time(const struct scan *c, gb_deadline until)
+{
+        int64_t due = c->begin + (int64_t)(gb_walk_passed(c->walk) * 1000 / c->rate), now = gb_now_ms();
+        struct timespec pause;
+
+        if (due <= now)
+                return true;
+        if (due > until)
+                due = until > now ? until : now;
+        pause.tv_sec = (due - now) / 1000;
+        pause.tv_nsec = (due - now) % 1000 * 1000000;
+        nanosleep(&pause, NULL);
+        return gb_now_ms() < until;
+}
 
 static int scan_fill(struct gb_stream *s, struct gb_buf *out, gb_deadline until, struct gb_error *err)
 {
@@ -79,6 +98,8 @@ static int scan_fill(struct gb_stream *s, struct gb_buf *out, gb_deadline until,
 
         gb_block_begin(&c->writer, out);
         while (rc == 1) {
+                if (c->rate && !in_time(c, until))
+                        return 1;
                 if (!c->has_held)
                         rc = gb_walk_next(c->walk, until, &c->held, err);
                 s->progress = gb_walk_passed(c->walk);
@@ -124,13 +145,16 @@ static int copy_options(struct gb_arena *a, struct gb_walk_options *o)
         return 0;
 }
 
-struct gb_stream *gb_stream_scan(struct gb_brick *b, const struct gb_walk_options *o, struct gb_error *err)
+struct gb_stream *gb_stream_scan(struct gb_brick *b, const struct gb_walk_options *o, unsigned rate,
+                                 struct gb_error *err)
 {
         struct scan *c = stream_new(sizeof(*c), &scan_ops, b, err);
         struct gb_walk_options own = *o;
 
         if (!c)
                 return NULL;
+        c->rate = rate;
+        c->begin = gb_now_ms();
         gb_arena_init(&c->arena);
         if (copy_options(&c->arena, &own) < 0) {
                 gb_error_set(err, GB_ERR_MEMORY, "%s: out of memory to open a scan", b->path);

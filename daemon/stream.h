@@ -34,7 +34,9 @@ struct gb_stream {
 };
 
 /* What `o` points to is copied. */
-struct gb_stream *gb_stream_scan(struct gb_brick *b, const struct gb_walk_options *o, struct gb_error *err);
+/* `rate`: entries a second, 0: no bound. */
+struct gb_stream *gb_stream_scan(struct gb_brick *b, const struct gb_walk_options *o, unsigned rate,
+                                 struct gb_error *err);
 /* `gd`, o->tmpdir and o->history.from are borrowed for the stream's life. */
 struct gb_stream *gb_stream_history(struct gb_brick *b, const struct gb_glusterd *gd,
                                     const struct gb_changes_options *o, struct gb_error *err);

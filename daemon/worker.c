@@ -13,8 +13,10 @@
 #include <signal.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/limits.h"
@@ -214,6 +216,18 @@ static int serve(struct gb_worker *w, int rfd, int wfd, bool tcp, const char *pe
         return gb_server_run(&w->server, err);
 }
 
+/* Users of the volume come first.  Threads that are made later inherit it. */
+static void stand_back(const struct gb_settings *s)
+{
+        enum { WHO_PROCESS = 1, CLASS_IDLE = 3, CLASS_SHIFT = 13 }; /* linux/ioprio.h */
+        int now = getpriority(PRIO_PROCESS, 0);
+
+        if (now < (int)s->nice)
+                setpriority(PRIO_PROCESS, 0, (int)s->nice);
+        if (s->io_idle)
+                syscall(SYS_ioprio_set, WHO_PROCESS, 0, CLASS_IDLE << CLASS_SHIFT);
+}
+
 int gb_worker_run(const struct gb_settings *settings, int rfd, int wfd, bool tcp, const char *peer)
 {
         struct gb_worker w;
@@ -221,6 +235,7 @@ int gb_worker_run(const struct gb_settings *settings, int rfd, int wfd, bool tcp
         int rc;
 
         signal(SIGPIPE, SIG_IGN);
+        stand_back(settings);
         worker_init(&w, settings);
         /* Spilled runs go there.  Whatever is wrong with it is told by the call that needs it. */
         (void)!mkdir(settings->state_dir, 0700);

@@ -96,6 +96,10 @@ START_TEST(defaults_are_those_of_the_manual)
         ck_assert_uint_eq(s.max_workers, 64);
         ck_assert_uint_eq(s.max_workers_per_address, 16);
         ck_assert_uint_eq(s.memory_limit, 256u << 20);
+        ck_assert_uint_eq(s.scan_threads, 2);
+        ck_assert_uint_eq(s.scan_rate, 0);
+        ck_assert_uint_eq(s.nice, 10);
+        ck_assert(!s.io_idle);
 }
 END_TEST
 
@@ -113,6 +117,10 @@ START_TEST(every_key_is_taken)
                                        "max_workers_per_address = 1\n"
                                        "memory_limit = 2G\n"
                                        "tls_dir = /srv/tls\n"
+                                       "scan_threads = 16\n"
+                                       "scan_rate = 5000\n"
+                                       "nice = 0\n"
+                                       "io_idle = yes\n"
                                        "listen = 127.0.0.1:24017\n");
 
         ck_assert_str_eq(s.socket, "/run/x.sock");
@@ -124,6 +132,10 @@ START_TEST(every_key_is_taken)
         ck_assert_uint_eq(s.max_workers, 256);
         ck_assert_uint_eq(s.max_workers_per_address, 1);
         ck_assert_uint_eq(s.memory_limit, 2ull << 30);
+        ck_assert_uint_eq(s.scan_threads, 16);
+        ck_assert_uint_eq(s.scan_rate, 5000);
+        ck_assert_uint_eq(s.nice, 0);
+        ck_assert(s.io_idle);
         ck_assert_str_eq(s.listen, "127.0.0.1:24017");
         ck_assert_str_eq(s.tls_dir, "/srv/tls");
         ck_assert_str_eq(load_ok("[gbackupd]\nlisten =\n").listen, "");
@@ -150,6 +162,10 @@ static const struct {
         {"memory_limit = 65G", "16M to 64G"},
         {"memory_limit = 256 M", "16M to 64G"},
         {"memory_limit = 1T", "16M to 64G"},
+        {"scan_threads = 0", "1 to 16"},
+        {"nice = 20", "0 to 19"},
+        {"nice = -1", "0 to 19"},
+        {"io_idle = maybe", "yes nor no"},
         {"memory_limit = 17179869185G", "16M to 64G"},
         {"log_level = loud", "error, warning, notice, info, debug"},
         {"socket = agent.sock", "absolute"},
