@@ -69,6 +69,7 @@ struct gb_reduce {
         struct source *sources;
         unsigned n_sources, n_sets, needed;
         unsigned *heap; /* indices of sources that have an item, least first */
+        unsigned *same; /* scratch of find_same() */
         unsigned n_heap;
         gb_gfid volume_id;
         const struct gb_reduce_ops *ops;
@@ -119,9 +120,10 @@ struct gb_reduce *gb_reduce_new(const struct gb_fact_source *sources, unsigned n
                 goto fail;
         r->sources = calloc(n_sources + 1, sizeof(*r->sources));
         r->heap = calloc(n_sources + 1, sizeof(*r->heap));
+        r->same = calloc(n_sources + 1, sizeof(*r->same));
         r->set_sources = calloc(n_sets + 1, sizeof(*r->set_sources));
         r->confused = calloc(n_sets + 1, sizeof(*r->confused));
-        if (!r->sources || !r->heap || !r->set_sources || !r->confused)
+        if (!r->sources || !r->heap || !r->same || !r->set_sources || !r->confused)
                 goto fail;
         for (unsigned i = 0; i < n_sources; i++)
                 r->sources[i].in = &sources[i];
@@ -145,6 +147,7 @@ fail:
         if (r) {
                 free(r->sources);
                 free(r->heap);
+                free(r->same);
                 free(r->set_sources);
                 free(r->confused);
                 free(r);
@@ -177,6 +180,7 @@ void gb_reduce_free(struct gb_reduce *r)
         gb_vec_free(&r->places);
         free(r->sources);
         free(r->heap);
+        free(r->same);
         free(r->set_sources);
         free(r->confused);
         free(r);
@@ -1254,31 +1258,49 @@ static int hear(struct gb_reduce *r, const struct source *s)
         return (f->flags & CHANGE_FLAGS) != 0;
 }
 
+/* Which sources are at this gfid, the least there is: r->same, of the given number.  In the heap they stand
+ * only below others that are at it, so the rest, hundreds on a large volume, is not looked at. */
+static unsigned find_same(struct gb_reduce *r, enum gb_section section, const gb_gfid *gfid)
+{
+        unsigned n = 0;
+
+        r->same[n++] = 0;
+        for (unsigned k = 0; k < n; k++)
+                for (unsigned child = 2 * r->same[k] + 1; child <= 2 * r->same[k] + 2 && child < r->n_heap;
+                     child++)
+                        if (tells_of(&r->sources[r->heap[child]], section, gfid))
+                                r->same[n++] = child;
+        for (unsigned k = 0; k < n; k++)
+                r->same[k] = r->heap[r->same[k]];
+        return n;
+}
+
 /* Take everything the sources say about the least gfid of the least section.  1, 0 nobody is believed, -1. */
 static int take_group(struct gb_reduce *r, enum gb_section *section, struct gb_error *err)
 {
         struct gb_group *g = &r->current;
-        unsigned taken = 0, spoken_of;
+        unsigned taken = 0, n, spoken_of;
 
         gb_group_reset(g);
         *section = r->sources[r->heap[0]].section;
         g->gfid = r->sources[r->heap[0]].item.fact.gfid;
         /* Slots borrow from the items, so no source may move before the group is done with: look at
          * all of them, and let take_group's caller move them by drop_group(). */
-        for (unsigned i = 0; i < r->n_heap; i++) {
-                struct source *s = &r->sources[r->heap[i]];
-                int rc = tells_of(s, *section, &g->gfid) && !s->muted && !s->junior ? believe(r, s) : 0;
+        n = find_same(r, *section, &g->gfid);
+        for (unsigned i = 0; i < n; i++) {
+                struct source *s = &r->sources[r->same[i]];
+                int rc = !s->muted && !s->junior ? believe(r, s) : 0;
 
                 if (rc < 0)
                         return no_memory(err);
                 taken += (unsigned)rc;
         }
         spoken_of = taken;
-        for (unsigned i = 0; i < r->n_heap; i++) {
-                struct source *s = &r->sources[r->heap[i]];
+        for (unsigned i = 0; i < n; i++) {
+                struct source *s = &r->sources[r->same[i]];
                 int rc = 0;
 
-                if (tells_of(s, *section, &g->gfid) && (s->muted || s->junior))
+                if (s->muted || s->junior)
                         rc = s->junior && !spoken_of ? believe(r, s) : hear(r, s);
                 if (rc < 0)
                         return no_memory(err);

@@ -180,12 +180,12 @@ static uint32_t dm_hash(const char *msg, size_t len)
 
 static uint32_t set_start(unsigned set)
 {
-        return set * (uint32_t)(0x100000000 / n_sets);
+        return (uint32_t)(set * (0x100000000 / n_sets));
 }
 
 static unsigned set_of(const char *name)
 {
-        unsigned set = dm_hash(name, strlen(name)) / (uint32_t)(0x100000000 / n_sets);
+        unsigned set = (unsigned)(dm_hash(name, strlen(name)) / (0x100000000 / n_sets));
 
         return set < n_sets ? set : n_sets - 1;
 }
