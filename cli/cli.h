@@ -10,7 +10,20 @@
 #include "base/error.h"
 
 /* Of gb_formats[] (list.h), in its order. */
-enum gb_format { GB_FORMAT_PATHS, GB_FORMAT_CHANGES, GB_FORMAT_JSONL, GB_FORMAT_GLUSTERFIND, GB_FORMATS };
+enum gb_format {
+        GB_FORMAT_PATHS,
+        GB_FORMAT_CHANGES,
+        GB_FORMAT_JSONL,
+        GB_FORMAT_GLUSTERFIND,
+        GB_FORMAT_RSYNC,
+        GB_FORMAT_TAR,
+        GB_FORMAT_BSDTAR,
+        GB_FORMAT_CPIO,
+        GB_FORMAT_BORG,
+        GB_FORMAT_RESTIC,
+        GB_FORMAT_RCLONE,
+        GB_FORMATS
+};
 /* What a run of a session tells of. */
 enum gb_list_level {
         GB_LEVEL_AUTO,        /* full the first time, then incremental */
@@ -38,6 +51,7 @@ struct gb_options {
         bool full_on_gap;            /* a replica set with a gap in its history is listed in full */
         bool sweep;                  /* add what changed without a record, by ctime */
         bool no_manifest;            /* no FILE.manifest beside the list */
+        bool show_command;           /* print what reads the list, nothing else */
         bool json;                   /* status-like commands */
         bool no_cumulative;          /* changelog: what only runs since the last full need may go */
         bool yes;                    /* changelog purge: do it */

@@ -37,7 +37,7 @@ static size_t utf8_len(const uint8_t *p, size_t left)
         return v < least[n] || v > 0x10ffff || (v >= 0xd800 && v < 0xe000) ? 0 : n;
 }
 
-static bool is_utf8(const uint8_t *p, size_t len)
+bool gb_is_utf8(const uint8_t *p, size_t len)
 {
         for (size_t i = 0; i < len;) {
                 size_t n = utf8_len(p + i, len - i);
@@ -97,7 +97,7 @@ static int put_path(struct gb_list *l, const char *key, const char *path, size_t
 
         if (gb_list_put_path(l, path, len) < 0)
                 return -1;
-        text = is_utf8(l->full.data, l->full.len);
+        text = gb_is_utf8(l->full.data, l->full.len);
         if (put_text(&l->line, ",\"") < 0 || put_text(&l->line, key) < 0 ||
             put_text(&l->line, text ? "\":" : "_b64\":") < 0)
                 return -1;

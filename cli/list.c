@@ -11,16 +11,21 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/order.h"
+#include "gone.h"
 #include "list.h"
 #include "manifest.h"
 
 /* A line holds at most two paths, escaped six-fold, and some words. */
 #define LINE_MAX_BYTES (16 * GB_PATH_MAX + 4096)
 
-const struct gb_format_ops *const gb_formats[GB_FORMATS] = {[GB_FORMAT_PATHS] = &gb_format_paths,
-                                                            [GB_FORMAT_CHANGES] = &gb_format_changes,
-                                                            [GB_FORMAT_JSONL] = &gb_format_jsonl,
-                                                            [GB_FORMAT_GLUSTERFIND] = &gb_format_glusterfind};
+const struct gb_format_ops *const gb_formats[GB_FORMATS] = {
+        [GB_FORMAT_PATHS] = &gb_format_paths,     [GB_FORMAT_CHANGES] = &gb_format_changes,
+        [GB_FORMAT_JSONL] = &gb_format_jsonl,     [GB_FORMAT_GLUSTERFIND] = &gb_format_glusterfind,
+        [GB_FORMAT_RSYNC] = &gb_format_tools[0],  [GB_FORMAT_TAR] = &gb_format_tools[1],
+        [GB_FORMAT_BSDTAR] = &gb_format_tools[2], [GB_FORMAT_CPIO] = &gb_format_tools[3],
+        [GB_FORMAT_BORG] = &gb_format_tools[4],   [GB_FORMAT_RESTIC] = &gb_format_tools[5],
+        [GB_FORMAT_RCLONE] = &gb_format_tools[6]};
 
 enum gb_format gb_format_find(const char *name)
 {
@@ -115,20 +120,22 @@ static void count(struct gb_list *l, const struct gb_op *op)
         l->counts.rename_ += op->kind == GB_OP_RENAME;
 }
 
-static bool type_wanted(const struct gb_list *l, char type)
+/* What a DELETE was is known only as a directory or not. */
+static bool type_wanted(const struct gb_list *l, const struct gb_op *op)
 {
-        return !l->cli->o.types || (type ? strchr(l->cli->o.types, type) : strchr(l->cli->o.types, 'f'));
+        const char *types = l->cli->o.types;
+
+        if (!types)
+                return true;
+        if (op->kind == GB_OP_DELETE && op->type != 'd')
+                return strspn(types, "d") != strlen(types);
+        return strchr(types, op->type ? op->type : 'f');
 }
 
-int gb_list_op(struct gb_list *l, const struct gb_op *op, struct gb_error *err)
+static int write_op(struct gb_list *l, const struct gb_op *op, struct gb_error *err)
 {
-        int rc;
+        int rc = l->format->line(l, op);
 
-        if ((op->expanded && !l->format->wants_expanded) || !type_wanted(l, op->type))
-                return 0;
-        if (begin(l, err) < 0)
-                return -1;
-        rc = l->format->line(l, op);
         if (rc < 0)
                 return no_memory(err);
         if (rc == GB_LINE_SKIPPED) {
@@ -139,6 +146,76 @@ int gb_list_op(struct gb_list *l, const struct gb_op *op, struct gb_error *err)
                 return 0;
         count(l, op);
         return write_line(l, err);
+}
+
+/* The directory that was held turned out to have nothing below it in the list.  One that is new is empty;
+ * of one that was there only attributes changed. */
+static int release(struct gb_list *l, struct gb_error *err)
+{
+        struct gb_op op = l->held;
+
+        l->held.len = 0;
+        if (!op.len || !type_wanted(l, &op))
+                return 0;
+        if (op.kind != GB_OP_MODIFY)
+                return write_op(l, &op, err);
+        return l->format->tool->skips_dir_meta ? divert(l, &op, err) : 0;
+}
+
+/* For a tool that implies directories. */
+static int hold(struct gb_list *l, const struct gb_op *op, struct gb_error *err)
+{
+        if (op->kind == GB_OP_DELETE ||
+            (op->len == l->held.len && memcmp(op->path, l->held_path, op->len) == 0))
+                return 0;
+        if (l->held.len && gb_path_within(op->path, op->len, l->held_path, l->held.len))
+                l->held.len = 0;
+        if (release(l, err) < 0)
+                return -1;
+        if (op->type != 'd')
+                return type_wanted(l, op) ? write_op(l, op, err) : 0;
+        memcpy(l->held_path, op->path, op->len);
+        l->held = *op;
+        l->held.path = l->held_path;
+        l->held.old = NULL;
+        return 0;
+}
+
+static int add_gone(struct gb_list *l, const struct gb_op *op, struct gb_error *err)
+{
+        if (strcmp(l->info->kind, "full") == 0)
+                return 0;
+        if (!l->gone)
+                l->gone = gb_gone_new(err);
+        return l->gone ? gb_gone_add(l->gone, op, err) : -1;
+}
+
+static int write_gone(struct gb_list *l, struct gb_error *err)
+{
+        struct gb_op op;
+        int rc;
+
+        while (l->gone && (rc = gb_gone_next(l->gone, &op, err)) != 0)
+                if (rc < 0 || ((op.type == 'd' || type_wanted(l, &op)) && write_op(l, &op, err) < 0))
+                        return -1;
+        return 0;
+}
+
+int gb_list_op(struct gb_list *l, const struct gb_op *op, struct gb_error *err)
+{
+        const struct gb_tool *tool = l->format->tool;
+
+        if (op->expanded && !l->format->wants_expanded)
+                return 0;
+        if (begin(l, err) < 0)
+                return -1;
+        if (tool && tool->implies_dirs)
+                return hold(l, op, err);
+        if (tool && tool->gone && add_gone(l, op, err) < 0)
+                return -1;
+        if (!type_wanted(l, op) || (tool && op->kind == GB_OP_DELETE))
+                return 0; /* a tool is told of what is gone at the end, if at all */
+        return write_op(l, op, err);
 }
 
 int gb_list_entry(struct gb_list *l, const struct gb_entry *e, struct gb_error *err)
@@ -157,6 +234,8 @@ int gb_list_entry(struct gb_list *l, const struct gb_entry *e, struct gb_error *
 int gb_list_finish(struct gb_list *l, bool complete, struct gb_error *err)
 {
         if (begin(l, err) < 0)
+                return -1;
+        if (release(l, err) < 0 || write_gone(l, err) < 0)
                 return -1;
         if (l->format->end(l, complete) < 0)
                 return no_memory(err);
@@ -207,6 +286,8 @@ void gb_list_discard(struct gb_list *l)
         l->out = l->skipped = l->manifest = NULL;
         gb_buf_fini(&l->line);
         gb_buf_fini(&l->full);
+        gb_gone_free(l->gone);
+        l->gone = NULL;
 }
 
 int gb_list_put_path(struct gb_list *l, const char *path, size_t len)

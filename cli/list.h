@@ -12,9 +12,11 @@
 #include "base/block.h"
 #include "op.h"
 #include "output.h"
+#include "tool.h"
 #include "volume.h"
 
 struct gb_window;
+struct gb_gone;
 
 struct gb_list_info {
         const char *kind; /* "full" or "incremental" */
@@ -45,15 +47,19 @@ struct gb_list {
         struct gb_buf full;     /* prefix and path */
         char last[GB_PATH_MAX]; /* `paths`: one line a path */
         size_t last_len;
+        struct gb_op held; /* a directory that may be empty: its path is held_path; len 0: none */
+        char held_path[GB_PATH_MAX];
+        struct gb_gone *gone; /* NULL: not asked for */
 };
 
 enum gb_line { GB_LINE_NONE = 0, GB_LINE_DONE = 1, GB_LINE_SKIPPED = 2 };
 
 struct gb_format_ops {
         const char *name;
-        bool wants_gfids;    /* a full list should carry gfids */
-        bool wants_expanded; /* descendants of renamed directories are lines of their own */
-        bool tells_mark;     /* has a list even for GB_LEVEL_MARK; else no file is written then */
+        bool wants_gfids;           /* a full list should carry gfids */
+        bool wants_expanded;        /* descendants of renamed directories are lines of their own */
+        bool tells_mark;            /* has a list even for GB_LEVEL_MARK; else no file is written then */
+        const struct gb_tool *tool; /* NULL: for no program in particular */
         int (*begin)(struct gb_list *l);
         /* Append the line for an op to l->line.  NONE: this format has no line for it; SKIPPED: it cannot
          * be expressed; -1: out of memory. */
@@ -61,6 +67,7 @@ struct gb_format_ops {
         int (*end)(struct gb_list *l, bool complete);
 };
 
+extern const struct gb_format_ops gb_format_tools[];
 extern const struct gb_format_ops gb_format_paths, gb_format_changes, gb_format_jsonl, gb_format_glusterfind;
 /* All formats, by enum gb_format. */
 extern const struct gb_format_ops *const gb_formats[GB_FORMATS];
@@ -80,5 +87,6 @@ void gb_list_discard(struct gb_list *l);
 
 /* Helpers of the formats: a path with --prefix in front. */
 int gb_list_put_path(struct gb_list *l, const char *path, size_t len);
+bool gb_is_utf8(const uint8_t *p, size_t len);
 
 #endif

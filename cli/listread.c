@@ -91,6 +91,13 @@ static bool take_path(struct gb_listread *r, size_t len, struct gb_op *op)
 
 static bool take_plain(struct gb_listread *r, const char *line, size_t len, struct gb_op *op)
 {
+        const struct gb_tool *tool = gb_formats[r->manifest->format]->tool;
+        size_t lead = tool && tool->lead ? strlen(tool->lead) : 0;
+
+        if (lead && (len < lead || memcmp(line, tool->lead, lead) != 0))
+                return false;
+        line += lead;
+        len -= lead;
         if (len >= sizeof(r->path))
                 return false;
         memcpy(r->path, line, len);

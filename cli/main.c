@@ -14,7 +14,8 @@
  *   window.c       incremental: streams, second looks, renamed trees
  *   reduce.c       facts of all bricks to ops     group.c        facts of one object, united
  *   skeleton.c     directories, now and at T0     op.c, fold.c   ops, sorted, become lines
- *   list.c         the out-file                   format_*.c     one format each
+ *   list.c         the out-file                   format_*.c     one format each, tool.h what programs read
+ *   gone.c         names that are gone            moved.c        T0 names below renamed directories
  *   manifest.c     FILE.manifest, of its making    sweep.c        what only ctimes tell
  *   output.c       temporary, fsync, rename       spool.c        entries kept in a file
  *   health.c       what status, doctor, changelog and metrics ask of all agents
@@ -34,6 +35,7 @@
 #include <sys/time.h>
 #include <unistd.h>
 
+#include "base/cleanup.h"
 #include "command.h"
 #include "list.h"
 #include "output.h"
@@ -84,7 +86,8 @@ enum {
         OPT_ENCODE_PLUS,
         OPT_ONLY_NAMESPACE,
         OPT_TLS_DIR,
-        OPT_PORT
+        OPT_PORT,
+        OPT_SHOW_COMMAND
 };
 
 static const struct option long_options[] = {{"out-file", required_argument, NULL, 'o'},
@@ -111,6 +114,7 @@ static const struct option long_options[] = {{"out-file", required_argument, NUL
                                              {"encode-plus", no_argument, NULL, OPT_ENCODE_PLUS},
                                              {"only-namespace-changes", no_argument, NULL,
                                               OPT_ONLY_NAMESPACE},
+                                             {"show-command", no_argument, NULL, OPT_SHOW_COMMAND},
                                              {"textfile", required_argument, NULL, OPT_TEXTFILE},
                                              {"tls-dir", required_argument, NULL, OPT_TLS_DIR},
                                              {"port", required_argument, NULL, OPT_PORT},
@@ -166,7 +170,9 @@ static int help(void)
         }
         puts("\noptions:\n"
              "  -o, --out-file=FILE     write the list here (output.txt); - is stdout\n"
-             "      --format=FORMAT     paths (default), changes, jsonl, glusterfind\n"
+             "      --format=FORMAT     paths (default), changes, jsonl, glusterfind, rsync, tar, bsdtar,\n"
+             "                          cpio, borg, restic, rclone\n"
+             "      --show-command      print the command line that reads such a list, and end\n"
              "      --level=LEVEL       what a run tells of: auto, full, incremental, cumulative (since the "
              "last "
              "full),\n"
@@ -282,6 +288,9 @@ static int one_option(struct gb_options *o, int opt)
                 return GB_EXIT_OK;
         case OPT_FORMAT:
                 return parse_format(optarg, &o->format);
+        case OPT_SHOW_COMMAND:
+                o->show_command = true;
+                return -1;
         case OPT_FIELD_SEPARATOR:
                 o->field_separator = optarg;
                 return strlen(optarg) < 256 ? -1 : usage("--field-separator is too long");
@@ -353,6 +362,60 @@ static int one_option(struct gb_options *o, int opt)
         default:
                 return usage("unknown option, or an option without its value");
         }
+}
+
+/* For a shell: in single quotes, a quote itself as '\\''. */
+static void print_quoted(const char *text)
+{
+        putchar('\'');
+        for (; *text; text++)
+                if (*text == '\'')
+                        fputs("'\\''", stdout);
+                else
+                        putchar(*text);
+        putchar('\'');
+}
+
+static int show_command(const struct gb_options *o)
+{
+        const struct gb_tool *tool = gb_formats[o->format]->tool;
+        GB_CLEANUP_FREE
+        char *whole = tool && strcmp(o->out_file, "-") != 0 && *o->out_file != '/' ? realpath(".", NULL) : NULL;
+        const char *rest;
+
+        if (!tool)
+                return usage("--show-command goes with --format=rsync, tar, bsdtar, cpio, borg, restic or rclone");
+        if (strcmp(o->out_file, "-") == 0)
+                return usage("--show-command needs a file as --out-file");
+        rest = strstr(tool->command, "%s");
+        fwrite(tool->command, 1, (size_t)(rest - tool->command), stdout);
+        if (whole) { /* the command may change its folder */
+                print_quoted(whole);
+                putchar('/');
+        }
+        print_quoted(o->out_file);
+        puts(rest + 2);
+        return GB_EXIT_OK;
+}
+
+/* What the program behind the format asks for; -1: go on. */
+static int tool_options(struct gb_options *o)
+{
+        const struct gb_tool *tool = gb_formats[o->format]->tool;
+        char text[160];
+
+        if (tool && tool->no_prefix && o->prefix) {
+                snprintf(text, sizeof(text), "--prefix: paths for %s are below the folder its command line names",
+                         gb_formats[o->format]->name);
+                return usage(text);
+        }
+        if (tool && !tool->null && o->null) {
+                snprintf(text, sizeof(text), "--null: %s reads lines", gb_formats[o->format]->name);
+                return usage(text);
+        }
+        if (tool)
+                o->null = tool->null;
+        return o->show_command ? show_command(o) : -1;
 }
 
 static int cancel_pipe[2] = {-1, -1};
@@ -447,6 +510,9 @@ int main(int argc, char **argv)
                 if (status >= 0)
                         return status;
         }
+        opt = tool_options(&c.o);
+        if (opt >= 0)
+                return opt;
         if (c.o.format != GB_FORMAT_GLUSTERFIND && (c.o.field_separator || c.o.full_tag || c.o.no_encode ||
                                                     c.o.encode_plus || c.o.only_namespace))
                 return usage("--field-separator, --tag-for-full, --no-encode, --encode-plus and "

@@ -41,7 +41,7 @@ told "commands of gbackup-cli" \
         "$("$CLI" --help | sed -n '/^commands:/,/^$/s/^  \([a-z]*\) .*/\1/p')" \
         "$(items "$top/doc/gbackup-cli.1" Commands Cm)"
 told "formats of gbackup-cli" \
-        "$(sed -n 's/.*gb_format_[a-z]* = {.*\.name = "\([a-z]*\)".*/\1/p; s/^ *\.name = "\([a-z]*\)".*/\1/p' "$top"/cli/format_*.c)" \
+        "$(sed -n 's/.*gb_format_[a-z]* = {.*\.name = "\([a-z]*\)".*/\1/p; s/^ *{*\.name = "\([a-z]*\)".*/\1/p' "$top"/cli/format_*.c)" \
         "$(items "$top/doc/gbackup-cli.1" FORMATS Cm)"
 told "exit statuses of gbackup-cli" \
         "$(sed -n 's/^ *GB_EXIT_[A-Z_]* = \([0-9]*\).*/\1/p' "$top/cli/exitcode.h")" \

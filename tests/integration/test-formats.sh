@@ -8,9 +8,10 @@ make_volume v 2x2
 mount_volume v
 start_gbackupd
 hostile_names "$M"
-mkdir -p "$M/moving/in/deep" "$M/going/deep" "$M/swap" "$M/becomes file" "$M/#dir" "$M/;dir"
+rm "$M/kinds/sticky" "$M/kinds/to nowhere" # GlusterFS cannot read the one, restic 0.14 not keep the target of the other
+mkdir -p "$M/moving/in/deep" "$M/going/deep" "$M/swap" "$M/becomes file" "$M/#dir" "$M/;dir" "$M/to link"
 for f in moving/a moving/in/b moving/in/deep/c going/1 going/deep/2 swap/old "becomes file/x" write delete rename two \
-        "#dir/x" ";dir/x" "becomes dir"; do
+        "#dir/x" ";dir/x" "to link/link" "becomes dir"; do
         echo "$f" >"$M/$f"
 done
 ln "$M/two" "$M/moving/names"
@@ -79,6 +80,145 @@ for option in --field-separator=x --tag-for-full=x --no-encode --encode-plus --o
         fails 64 'belong to --format=glusterfind' full "$HOST" v --format=changes $option --out-file="$T/out"
 done
 
+# stored.py MOUNT COPY LIST KINDS [more|mirror]: the copy holds what the list names, as it is on the mount: sorts, content,
+# targets, hard links among themselves.  `more`: what else lies in the copy does not matter; `mirror`: the copy is the mount.
+# Only these kinds, of f d l p s b c; d is not exact, because some programs make the folders above by themselves.
+cat >"$T/stored.py" <<'END'
+import os, stat, sys
+mount, copy, kinds = os.fsencode(sys.argv[1]), os.fsencode(sys.argv[2]), sys.argv[4]
+how = sys.argv[5] if len(sys.argv) > 5 else ""
+LETTERS = {stat.S_IFREG: "f", stat.S_IFDIR: "d", stat.S_IFLNK: "l", stat.S_IFIFO: "p", stat.S_IFSOCK: "s", stat.S_IFBLK: "b",
+           stat.S_IFCHR: "c"}
+
+def look(fd, name):
+    st = os.lstat(name, dir_fd=fd)
+    kind = LETTERS[stat.S_IFMT(st.st_mode)]
+    what = None
+    if kind == "f":
+        with open(os.open(name, os.O_RDONLY, dir_fd=fd), "rb") as f:
+            what = f.read()
+    elif kind == "l":
+        what = os.readlink(name, dir_fd=fd)
+    return kind, what, st.st_ino
+
+def tree(top):
+    found = {}
+    for folder, dirs, files, fd in os.fwalk(top):
+        for name in dirs + files:
+            found[os.path.relpath(os.path.join(folder, name), top)] = look(fd, name)
+    return found
+
+there, here = tree(mount), tree(copy)
+listed = open(sys.argv[3], "rb").read().split(b"\n" if kinds == "f" else b"\0")
+listed = {n[2:] if n.startswith(b"./") else n for n in listed if n}
+wanted = set(there) if how == "mirror" else listed
+bad = []
+for path in sorted(wanted):
+    if path not in there:
+        bad.append((path, "is listed and not on the mount"))
+    elif path not in here:
+        bad.append((path, "is missing"))
+    elif there[path][:2] != here[path][:2]:
+        bad.append((path, "differs: " + there[path][0] + here[path][0]))
+for path in sorted(set(here) - wanted):
+    if how != "more" and (how == "mirror" or here[path][0] != "d"):
+        bad.append((path, "is more"))
+links = {}
+if kinds != "f":
+    for path in listed & set(there) & set(here):
+        if there[path][0] == "f":
+            links.setdefault(there[path][2], set()).add(here[path][2])
+    bad += [(b"", "a file has become %d" % len(inodes)) for inodes in links.values() if len(inodes) > 1]
+for path in there:
+    if there[path][0] not in kinds and path in wanted and how != "mirror":
+        bad.append((path, "this program cannot store"))
+print("%d listed, %d wrong:" % (len(wanted), len(bad)), bad[:4])
+sys.exit(bool(bad) or not wanted)
+END
+stored() { ok "what it stored" python3 "$T/stored.py" "$M" "$@"; }
+# run_tool LIST: by the command line that --show-command prints.
+run_tool() {
+        local command
+        command=$("$CLI" --show-command --format="$1" --out-file="$T/$1.list") || problem "--show-command: $command"
+        said=$(MOUNT=$M TARGET=$TARGET timeout 120 bash -c "$command" 2>&1) || problem "$command: status $?: $said"
+}
+export RESTIC_PASSWORD=x BORG_PASSPHRASE=x BORG_BASE_DIR=$T/borg RESTIC_CACHE_DIR=$T/restic.cache
+export XDG_CONFIG_HOME=$T/config BORG_UNKNOWN_UNENCRYPTED_REPO_ACCESS_IS_OK=yes BORG_RELOCATED_REPO_ACCESS_IS_OK=yes
+restore() { # TOOL FOLDER
+        rm -rf "$2" && mkdir "$2"
+        case $1 in
+        tar) tar -x -f "$TARGET" -C "$2" ;;
+        bsdtar) bsdtar -x -f "$TARGET" -C "$2" ;;
+        cpio) (cd "$2" && cpio -i -d --quiet --no-absolute-filenames) <"$TARGET" ;;
+        borg) (cd "$2" && borg extract "$TARGET") ;;
+        restic) restic -q -r "$TARGET" restore latest --target "$2" ;;
+        esac
+}
+tools="tar bsdtar cpio borg restic"
+target_of() { # TOOL RUN: sets TARGET and makes it ready
+        TARGET=$T/$1.$2
+        case $1 in
+        borg)
+                [ -d "$T/borg.repo" ] || borg init -e none "$T/borg.repo" || problem "borg init"
+                TARGET=$T/borg.repo::$2
+                ;;
+        restic)
+                TARGET=$T/restic.repo
+                [ -d "$TARGET" ] || restic -q -r "$TARGET" init || problem "restic init"
+                ;;
+        esac
+}
+# What these programs cannot store is skipped: sockets, and to restic folders that only changed.
+status_of() { case $1 in rsync | cpio) echo 0 ;; *) echo 5 ;; esac; }
+
+for tool in $tools; do
+        it "$tool: all of a volume, by a full list"
+        command -v "$tool" >/dev/null || { skip "$tool is not installed"; continue; }
+        run_cli "$(status_of "$tool")" full "$HOST" v --format="$tool" --out-file="$T/$tool.list"
+        target_of "$tool" full
+        run_tool "$tool"
+        ok "restore" restore "$tool" "$T/restored"
+        kinds=fdlpbc
+        [ "$tool" != cpio ] || kinds=fdlpbcs
+        stored "$T/restored" "$T/$tool.list" "$kinds"
+        case $tool in cpio) skipped='' ;; borg) skipped="cr\rname kinds/socket " ;; *) skipped="kinds/socket " ;; esac
+        is "$(cat "$T/$tool.list.skipped" 2>/dev/null | tr '\0' ' ')" "$(printf '%b' "$skipped")" "names skipped"
+done
+
+it "rsync: all of a volume, by a full list"
+run_cli 0 prepare s --format=rsync --out-file="$T/rsync.list"
+mkdir "$T/mirror"
+TARGET=$T/mirror
+run_tool rsync
+stored "$T/mirror" "$T/rsync.list" fdlpsbc mirror
+
+it "rclone: the files of a volume; what else there is is skipped"
+run_cli 5 full "$HOST" v --format=rclone --out-file="$T/rclone.list"
+mkdir "$T/rclone"
+TARGET=$T/rclone
+run_tool rclone
+stored "$T/rclone" "$T/rclone.list" f
+python3 - "$T/full.jsonl" "$T/rclone.list" "$T/rclone.list.skipped" <<'END' || problem "a name is neither in the list nor skipped"
+import base64, json, sys
+all, dirs = set(), set()
+for line in open(sys.argv[1]):
+    o = json.loads(line)
+    if "op" in o:
+        path = base64.b64decode(o["path_b64"]) if "path_b64" in o else o["path"].encode()
+        (dirs if o["type"] == "d" else all).add(path)
+        while b"/" in path:
+            path = path.rsplit(b"/", 1)[0]
+            dirs.discard(path)
+told = set(open(sys.argv[2], "rb").read().split(b"\n")) | set(open(sys.argv[3], "rb").read().split(b"\0"))
+sys.exit(told - {b""} != all | dirs)
+END
+
+it "--show-command wants a program and a file"
+fails 64 'goes with --format' --show-command --format=jsonl
+fails 64 'needs a file' --show-command --format=tar -o -
+fails 64 'below the folder' full "$HOST" v --format=rsync --prefix=/x --out-file="$T/out"
+fails 64 'reads lines' full "$HOST" v --format=rclone -0 --out-file="$T/out"
+
 run_cli 0 s -0 --out-file="$T/s.list"
 settle v
 run_cli 0 s -0 --out-file="$T/s.list"
@@ -91,6 +231,7 @@ rm -r "$M/becomes file" && echo file >"$M/becomes file"
 rm "$M/becomes dir" && mkdir "$M/becomes dir" && echo in >"$M/becomes dir/in"
 ln "$M/write" "$M/one more"
 mv "$M/#dir" "$M/#dirs" && mv "$M/;dir/x" "$M/;x"
+rm -r "$M/to link" && ln -s own "$M/to link"
 mkdir "$M/fresh" "$M/fresh/empty" && echo x >"$M/fresh/a+b"
 
 it "glusterfind: an incremental list is what glusterfind's own code writes"
@@ -108,3 +249,36 @@ run_cli 0 verify s "$T/gf"
 run_cli 0 prepare s --format=glusterfind --only-namespace-changes --out-file="$T/gf"
 glusterfind <(grep -v '"op":"MODIFY"' "$T/inc.jsonl") - " " . encode && same "$T/gf" "$T/want.gf" "list"
 is "$(grep -c '"op":"MODIFY"' "$T/inc.jsonl" | grep -c '^0$')" 0 "lists without MODIFY"
+
+for tool in $tools; do
+        it "$tool: what changed, by an incremental list"
+        command -v "$tool" >/dev/null || { skip "$tool is not installed"; continue; }
+        run_cli 0 prepare s --format="$tool" --out-file="$T/$tool.list"
+        target_of "$tool" inc
+        run_tool "$tool"
+        ok "restore" restore "$tool" "$T/restored"
+        stored "$T/restored" "$T/$tool.list" fdlpbc
+        python3 - "$T/inc.jsonl" "$T/restored" <<'END' || problem "what is NEW, MODIFY or RENAME is not all there"
+import base64, json, os, sys
+for line in open(sys.argv[1]):
+    o = json.loads(line)
+    if o.get("op") in ("NEW", "MODIFY", "RENAME"):
+        os.lstat(os.path.join(os.fsencode(sys.argv[2]), o["path"].encode()))
+END
+        [ -f "$T/restored/moved dir/in/deep/c" ] || problem "what lies below a renamed folder is missing"
+done
+
+it "rsync: what changed, moved and is gone, by an incremental list"
+run_cli 0 prepare s --format=rsync --out-file="$T/rsync.list"
+TARGET=$T/mirror
+run_tool rsync
+stored "$T/mirror" "$T/rsync.list" fdlpsbc mirror
+ok "verify" "$CLI" -q verify s "$T/rsync.list"
+
+it "rclone: the files that changed, by an incremental list"
+run_cli 5 prepare s --format=rclone --out-file="$T/rclone.list"
+is "$(tr '\0' ' ' <"$T/rclone.list.skipped")" "fresh/empty to link " "names skipped"
+rm -r "$T/rclone" && mkdir "$T/rclone"
+TARGET=$T/rclone
+run_tool rclone
+stored "$T/rclone" "$T/rclone.list" f
