@@ -34,6 +34,7 @@ def options():
     p.add_argument("--cli", default="gbackup-cli")
     p.add_argument("--session-prefix", default="replay")
     p.add_argument("--work", required=True, help="folder for mirrors, on a file system with user xattrs")
+    p.add_argument("--bricks", required=True, help="folder of the bricks, whose changelogs are kept on failure")
     p.add_argument("--keep", required=True, help="folder for what failed")
     p.add_argument("--name", default="replay", help="begins each line of the report")
     p.add_argument("--max-size", type=int, default=65536, help="no write begins beyond")
@@ -216,11 +217,19 @@ class Seed:
             except Failed as e:
                 why = str(e)
                 self.log.write(f"FAILED: {why}\n")
+                self.take_changelogs()
             if self.life.worn or (why and self.happened):
                 self.event("fresh", self.o.type, *self.o.options.split())
         if why is None:
             remove(self.folder)
         return why
+
+    def take_changelogs(self):
+        """Before the bricks are made anew: what they had recorded."""
+        for brick in os.listdir(self.o.bricks):
+            logs = os.path.join(self.o.bricks, brick, ".glusterfs/changelogs")
+            if os.path.isdir(logs):
+                shutil.copytree(logs, os.path.join(self.folder, "changelogs", brick), ignore=shutil.ignore_patterns("csnap"))
 
     def keep(self):
         to = os.path.join(self.o.keep, f"{self.o.name}-seed-{self.seed}".replace("/", "-"))
@@ -229,6 +238,8 @@ class Seed:
         for name in os.listdir(self.folder):
             if os.path.isfile(os.path.join(self.folder, name)):
                 shutil.copy(os.path.join(self.folder, name), to)
+        if os.path.isdir(os.path.join(self.folder, "changelogs")):
+            shutil.move(os.path.join(self.folder, "changelogs"), to)
         remove(self.folder)
         return to
 

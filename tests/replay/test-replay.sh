@@ -19,7 +19,7 @@ mkdir "$T/work"
 
 python3 -u "$GB_HERE/../replay/replay.py" --name "$GB_TESTNAME" --seeds "${GB_REPLAY_SEEDS:-1-5}" \
         --rounds "${GB_REPLAY_ROUNDS:-5}" --ops "${GB_REPLAY_OPS:-40}" --volume v --mount "$M" --host "$HOST" \
-        --cli "$CLI" --work "$T/work" --keep "$GB_LOGS" --crowd "${GB_REPLAY_CROWD:-0}" \
+        --cli "$CLI" --work "$T/work" --bricks "$T/bricks" --keep "$GB_LOGS" --crowd "${GB_REPLAY_CROWD:-0}" \
         --type "$type" --options "$options" --events "${GB_REPLAY_EVENTS:-}" \
         --event-command "$GB_HERE/../replay/event.sh" "${more[@]}" || gb_failed=1
 it "gbackupd ends on SIGTERM after the work"
