@@ -25,11 +25,12 @@ int gb_cursor_format(const struct gb_cursor *c, char *out, size_t size, struct g
         char node[GB_GFID_TEXT];
         size_t room = size < GB_CURSOR_MAX ? size : GB_CURSOR_MAX;
         int n = snprintf(out, room,
-                         "%s htime=%s hlen=%" PRIu64 " last=%" PRId64 " prev=%" PRId64 " ino=%" PRIu64
-                         " len=%" PRIu64 " hash=%016" PRIx64 " version=%" PRIu64 " node=%s when=%" PRId64
-                         " brick=",
-                         magic, c->htime, c->htime_len, c->last_ts, c->prev_ts, c->live_ino, c->live_len,
-                         c->live_hash, c->volume_version, gb_gfid_format(&c->node, node), c->when);
+                         "%s htime=%s hlen=%" PRIu64 " hts=%" PRId64 " last=%" PRId64 " prev=%" PRId64
+                         " pborn=%" PRId64 " ino=%" PRIu64 " born=%" PRId64 " len=%" PRIu64
+                         " hash=%016" PRIx64 " version=%" PRIu64 " node=%s when=%" PRId64 " brick=",
+                         magic, c->htime, c->htime_len, c->htime_ts, c->last_ts, c->prev_ts, c->prev_born,
+                         c->live_ino, c->live_born, c->live_len, c->live_hash, c->volume_version,
+                         gb_gfid_format(&c->node, node), c->when);
         size_t len = n < 0 ? room : (size_t)n;
 
         for (const char *p = c->brick; *p; p++) {
@@ -89,12 +90,12 @@ static bool take_seconds(struct text *t, const char *key, int64_t *v)
 }
 
 /* A cursor that was written before there was this field has none: 0. */
-static bool take_prev(struct text *t, int64_t *v)
+static bool take_later(struct text *t, const char *key, int64_t *v)
 {
         struct text ahead = *t;
 
         *v = 0;
-        return !take_key(&ahead, "prev") || take_seconds(t, "prev", v);
+        return !take_key(&ahead, key) || take_seconds(t, key, v);
 }
 
 static int hex_value(char c)
@@ -185,8 +186,10 @@ int gb_cursor_parse(const char *text, size_t len, struct gb_cursor *c, struct gb
                 return gb_error_set(err, GB_ERR_CORRUPT, "not a history cursor");
         t.p += sizeof(magic) - 1;
         if (!take_htime(&t, c->htime) || !take_u64(&t, "hlen", &c->htime_len) ||
-            !take_seconds(&t, "last", &c->last_ts) || !take_prev(&t, &c->prev_ts) ||
-            !take_u64(&t, "ino", &c->live_ino) || !take_u64(&t, "len", &c->live_len) ||
+            !take_later(&t, "hts", &c->htime_ts) || !take_seconds(&t, "last", &c->last_ts) ||
+            !take_later(&t, "prev", &c->prev_ts) || !take_later(&t, "pborn", &c->prev_born) ||
+            !take_u64(&t, "ino", &c->live_ino) || !take_later(&t, "born", &c->live_born) ||
+            !take_u64(&t, "len", &c->live_len) ||
             !take_hash(&t, &c->live_hash) || !take_u64(&t, "version", &c->volume_version) ||
             !take_node(&t, &c->node) || !take_seconds(&t, "when", &c->when) || !take_brick(&t, c->brick))
                 return gb_error_set(err, GB_ERR_CORRUPT, "damaged history cursor at byte %zu",

@@ -49,6 +49,7 @@ enum role {
 struct part {
         struct gb_slice slice;
         bool live;
+        bool newest; /* no other of the window was closed later */
         enum role role;
 };
 
@@ -167,14 +168,6 @@ static int add_part(struct gb_history *h, const struct gb_slice *s, enum role ro
         return 0;
 }
 
-/* One slice of the window. */
-static int add_slice(struct gb_history *h, const struct gb_slice *s, struct gb_error *err)
-{
-        if (gb_chain_check_slice(s, err) < 0)
-                return -1;
-        return s->file ? add_part(h, s, ROLE_WINDOW, err) : 0;
-}
-
 /*
  * A hole in the heartbeat is a brick that was down, which loses nothing; unless changelog was switched off,
  * the brick started, stopped, changelog switched on.  Only the number of volume changes tells.
@@ -191,7 +184,7 @@ static int check_holes(const struct gb_history *h, const struct volume_now *now,
         if (!now->known)
                 return 0;
         hole = gb_chain_longest_hole(&h->chain, h->from.last_ts, to, &since);
-        restarts = gb_chain_restarts(&h->chain, h->from.last_ts, to);
+        restarts = gb_chain_restarts(&h->chain);
         iso_time(since, at);
         if (h->by_time && hole > limit)
                 return gb_error_set(err, GB_ERR_GAP,
@@ -204,7 +197,7 @@ static int check_holes(const struct gb_history *h, const struct volume_now *now,
                 return gb_error_set(err, GB_ERR_GAP,
                                     "the volume's version went back from %" PRIu64 " to %" PRIu64,
                                     h->from.volume_version, now->version);
-        if ((hole > limit && changes >= CHANGES_WITH_HOLE) || (restarts && changes >= CHANGES_WITH_RESTART))
+        if (restarts && changes >= (hole > limit ? CHANGES_WITH_HOLE : CHANGES_WITH_RESTART))
                 return gb_error_set(err, GB_ERR_GAP,
                                     "no sign of the brick for %" PRId64 " s from %s while the volume was "
                                     "changed %" PRIu64 " times: changelog may have been off",
@@ -212,23 +205,31 @@ static int check_holes(const struct gb_history *h, const struct volume_now *now,
         return 0;
 }
 
-/* One slice of those that the chain lists from before the cursor on. */
-static int add_from_cursor(struct gb_history *h, const struct gb_slice *s, bool reread, struct gb_error *err)
+static int add_window(struct gb_history *h, struct gb_error *err)
 {
-        const struct gb_cursor *from = &h->from;
+        const struct gb_chain *c = &h->chain;
 
-        if (s->ts > from->last_ts || (s->ts == from->last_ts && h->chain.take_since))
-                return add_slice(h, s, err);
-        if (!reread || !s->file)
-                return 0;
-        return add_part(h, s, s->ts == from->last_ts ? ROLE_ENDED : ROLE_OLD, err);
+        for (size_t i = 0; i < c->window.n; i++)
+                if (c->window.v[i]->file && add_part(h, c->window.v[i], ROLE_WINDOW, err) < 0)
+                        return -1;
+        if (c->window.n && c->window.v[c->window.n - 1]->file)
+                h->parts.v[h->parts.n - 1].newest = true;
+        return 0;
+}
+
+static bool in_window(const struct gb_chain *c, const struct gb_slice *s)
+{
+        for (size_t i = 0; i < c->window.n; i++)
+                if (c->window.v[i] == s)
+                        return true;
+        return false;
 }
 
 static int open_from_cursor(struct gb_history *h, const struct gb_history_options *o, struct gb_error *err)
 {
         const struct gb_cursor *from = &h->from;
         struct gb_chain *c = &h->chain;
-        int64_t since = from->last_ts - 1;
+        int64_t since = from->last_ts - 1, born = from->live_born;
 
         if (!gb_gfid_eq(&from->node, &h->b->node))
                 return gb_error_set(err, GB_ERR_GAP, "the brick was on another node");
@@ -239,15 +240,25 @@ static int open_from_cursor(struct gb_history *h, const struct gb_history_option
         h->replay_all = o->reread && from->prev_ts > 0;
         if (h->replay_all && from->prev_ts < since)
                 since = from->prev_ts;
-        if (gb_chain_open(h->dir, since, NULL, from->htime_len, c, err) < 0 ||
+        if (h->replay_all && from->prev_born && from->prev_born < born)
+                born = from->prev_born;
+        if (gb_chain_open(h->dir, since, born, NULL, from->htime_len, c, err) < 0 ||
             gb_chain_follow(c, from, err) < 0 || gb_chain_check_htime(c, err) < 0)
                 return -1;
-        for (size_t i = 0; i < c->slices.slices.n; i++)
-                if (add_from_cursor(h, &c->slices.slices.v[i], o->reread, err) < 0)
+        for (size_t i = 0; o->reread && i < c->slices.slices.n; i++) {
+                const struct gb_slice *s = &c->slices.slices.v[i];
+
+                enum role role = s->ts == from->last_ts ? ROLE_ENDED : ROLE_OLD;
+
+                if (!s->file || in_window(c, s))
+                        continue;
+                if ((role == ROLE_ENDED || (h->replay_all && gb_chain_was_read(s, from))) &&
+                    add_part(h, s, role, err) < 0)
                         return -1;
-        if (c->newest < from->last_ts)
+        }
+        if (!c->slices.last_ts)
                 c->newest = from->last_ts;
-        return 0;
+        return add_window(h, err);
 }
 
 /* Which HTIME file covers the window: the one in use, or an older one that ended after it. */
@@ -272,7 +283,7 @@ static int choose_htime(struct gb_history *h, bool *current, struct gb_error *er
                 return gb_error_set(err, GB_ERR_GAP, "changelog was switched off and on at %" PRId64, next);
         gb_chain_close(&h->chain);
         *current = false;
-        if (gb_chain_open(h->dir, h->start - TIME_SLACK - 1, name, 0, &h->chain, err) < 0)
+        if (gb_chain_open(h->dir, h->start - TIME_SLACK - 1, 0, name, 0, &h->chain, err) < 0)
                 return -1;
         if (h->chain.slices.last_ts < h->end)
                 return gb_error_set(err, GB_ERR_GAP, "changelog was switched off at %" PRId64,
@@ -295,27 +306,20 @@ static int open_by_time(struct gb_history *h, bool *with_live, struct gb_error *
         struct gb_chain *c = &h->chain;
         bool current;
 
-        if (gb_chain_open(h->dir, h->start - TIME_SLACK - 1, NULL, 0, c, err) < 0 ||
+        if (gb_chain_open(h->dir, h->start - TIME_SLACK - 1, 0, NULL, 0, c, err) < 0 ||
             choose_htime(h, &current, err) < 0)
                 return -1;
-        gb_chain_from(c, h->start - TIME_SLACK);
-        if (gb_chain_check_htime(c, err) < 0)
+        if (gb_chain_check_htime(c, err) < 0 ||
+            gb_chain_from(c, h->start - TIME_SLACK, h->end ? h->end + TIME_SLACK : 0, err) < 0)
                 return -1;
         h->from.last_ts = c->first ? c->slices.htime.entries.v[c->first - 1].ts : c->slices.htime.started;
-        *with_live = true;
-        for (size_t i = 0; i < c->slices.slices.n && *with_live; i++) {
-                const struct gb_slice *s = &c->slices.slices.v[i];
-
-                if (!current && s->ts > c->slices.last_ts)
-                        break;
-                if (add_slice(h, s, err) < 0)
-                        return -1;
-                if (h->end && s->ts >= h->end + TIME_SLACK)
-                        *with_live = false;
-                stop_at(h, s->ts);
-        }
-        *with_live &= current;
-        return 0;
+        while (!current && c->window.n && c->window.v[c->window.n - 1]->ts > c->slices.last_ts)
+                c->window.n--;
+        if (c->window.n)
+                stop_at(h, c->window.v[c->window.n - 1]->ts);
+        *with_live = current &&
+                     !(h->end && c->window.n && c->window.v[c->window.n - 1]->ts >= h->end + TIME_SLACK);
+        return add_window(h, err);
 }
 
 static void fill_next(struct gb_history *h, const struct volume_now *now, bool with_live)
@@ -328,12 +332,16 @@ static void fill_next(struct gb_history *h, const struct volume_now *now, bool w
         n->node = h->b->node;
         n->volume_version = now->version;
         n->when = (int64_t)time(NULL);
-        if (!h->by_time) /* a slice closed in the second of the cursor is part of this window */
+        if (!h->by_time) { /* a slice closed in the second of the cursor is part of this window */
                 n->prev_ts = h->from.last_ts - h->chain.take_since;
+                n->prev_born = h->from.live_born;
+        }
         if (with_live) {
                 n->htime_len = s->htime.size;
+                n->htime_ts = s->last_ts;
                 n->last_ts = h->chain.newest;
-                n->live_ino = h->chain.live_ino;
+                n->live_ino = h->chain.live.ino;
+                n->live_born = h->chain.live.born;
         }
 }
 
@@ -354,9 +362,11 @@ static int open_window(struct gb_history *h, const struct gb_glusterd *gd, const
         if (rc < 0 || ask_glusterd(h->b, gd, h->dir, &after, err) < 0)
                 return -1;
         to = with_live ? (int64_t)time(NULL) : h->next.last_ts;
-        if (check_holes(h, &after, to, err) < 0)
+        if (gb_chain_check_slices(&h->chain, h->by_time ? NULL : &h->from, with_live, after.rollover, err) <
+                    0 ||
+            check_holes(h, &after, to, err) < 0)
                 return -1;
-        h->restarted = gb_chain_restarts(&h->chain, h->from.last_ts, to) > 0;
+        h->restarted = gb_chain_restarts(&h->chain) > 0;
         fill_next(h, &before, with_live);
         if (with_live && h->chain.live_fd >= 0 && add_part(h, NULL, ROLE_WINDOW, err) < 0)
                 return -1;
@@ -466,7 +476,7 @@ static bool was_read(const struct gb_history *h)
 {
         const struct part *p = &h->parts.v[h->at];
 
-        return p->role != ROLE_WINDOW && h->replay_all && p->slice.ts > h->from.prev_ts;
+        return p->role != ROLE_WINDOW && h->replay_all && gb_chain_was_read(&p->slice, &h->from);
 }
 
 /* 1 open, 0 a live file without a record yet. */
@@ -523,7 +533,7 @@ static bool classify(const struct gb_history *h, uint64_t offset, struct gb_hist
         r->ts = p->live ? 0 : p->slice.ts;
         r->replay = p->role != ROLE_WINDOW || offset < h->replay;
         r->before = r->replay && (event || p->role == ROLE_OLD);
-        r->recent = !r->replay && (p->live || p->slice.ts == h->next.last_ts);
+        r->recent = !r->replay && (p->live || p->newest);
         if (!r->replay || !event)
                 return true;
         return p->role == ROLE_WINDOW ? h->replay_all : was_read(h);
@@ -620,7 +630,8 @@ static int pass_live(struct gb_chain *c, struct gb_cursor *out, struct gb_error 
         return rc < 0 ? -1 : 0;
 }
 
-/* 1 done, 0 not recording yet, or HTIME has no entry yet. */
+/* 1 done, 0 not recording yet, or HTIME has no entry yet, or (in *err) the live file is damaged: the next one
+ * will not be. */
 static int try_cursor(const struct gb_brick *b, const struct gb_glusterd *gd, struct gb_cursor *out,
                       struct gb_error *err)
 {
@@ -630,22 +641,24 @@ static int try_cursor(const struct gb_brick *b, const struct gb_glusterd *gd, st
 
         if (set_dir(b, h.dir, sizeof(h.dir), err) < 0 || ask_glusterd(b, gd, h.dir, &now, err) < 0)
                 return -1;
-        if (gb_chain_open(h.dir, (int64_t)time(NULL), NULL, GB_HTIME_TAIL, &h.chain, err) < 0)
+        if (gb_chain_open(h.dir, (int64_t)time(NULL), 0, NULL, GB_HTIME_TAIL, &h.chain, err) < 0)
                 return -1;
         rc = h.chain.slices.last_ts > 0;
         if (rc) { /* once more, now that it is known from when on files matter */
                 int64_t since = h.chain.slices.last_ts - 1;
 
                 gb_chain_close(&h.chain);
-                if (gb_chain_open(h.dir, since, NULL, GB_HTIME_TAIL, &h.chain, err) < 0)
+                if (gb_chain_open(h.dir, since, 0, NULL, GB_HTIME_TAIL, &h.chain, err) < 0)
                         return -1;
                 /* Without a live file nothing is recorded: just switched on, the brick not yet told. */
                 rc = h.chain.slices.last_ts > 0 && h.chain.live_fd >= 0;
         }
         if (rc) {
                 fill_next(&h, &now, true);
-                rc = pass_live(&h.chain, &h.next, err) < 0 ? -1 : 1;
-                *out = h.next;
+                if (pass_live(&h.chain, &h.next, err) == 0)
+                        *out = h.next;
+                else
+                        rc = err->code == GB_ERR_GAP ? 0 : -1;
         }
         gb_chain_close(&h.chain);
         return rc;
@@ -654,13 +667,19 @@ static int try_cursor(const struct gb_brick *b, const struct gb_glusterd *gd, st
 int gb_cursor_now(const struct gb_brick *b, const struct gb_glusterd *gd, gb_deadline until,
                   struct gb_cursor *out, struct gb_error *err)
 {
+        struct gb_error own;
+
+        if (!err)
+                err = &own;
         for (;;) {
-                int rc = try_cursor(b, gd, out, err);
+                int rc;
                 struct timespec pause = {0, POLL_MS * 1000000L};
 
+                err->code = GB_OK;
+                rc = try_cursor(b, gd, out, err);
                 if (rc > 0)
                         return 0;
-                if (rc < 0)
+                if (rc < 0 || (err->code && gb_deadline_left(until) == 0))
                         return gb_error_prefix(err, "%.512s", b->path);
                 if (gb_deadline_left(until) == 0)
                         return gb_error_set(err, GB_ERR_TIMEOUT,

@@ -3,8 +3,8 @@
  *
  * The cursor is a place in the records, not a time:
  *
- *     HTIME file in use and offset in it, last closed slice, live slice (inode, length read, xxh64 of
- *     those bytes), volume version, node uuid, brick path
+ *     HTIME file in use and offset in it, last closed slice, live slice (inode, birth, length read, xxh64
+ *     of those bytes), volume version, node uuid, brick path
  *
  * The live slice is read up to now, so nothing waits for a rollover.  The next window finds the same
  * bytes under the name the slice got when it was closed, checks the hash, and goes on behind them with
@@ -16,9 +16,9 @@
  * before, so there a slice that was removed or damaged since is no gap.
  *
  * Whatever breaks the chain is GB_ERR_GAP with the brick, the interval and the reason in the text:
- * another HTIME, a slice missing, unparsable, overwritten, out of order, not starting with the bytes
- * already read; a foreign prefix; a hole in the heartbeat together with four or more volume changes,
- * which is what switching changelog off behind a stopped brick looks like (facts 3.5 c).  By time there
+ * another HTIME, a slice missing, unparsable, overwritten, not as the brick left it, not starting with the
+ * bytes already read; a foreign prefix; a restart, and a hole in the heartbeat together with four or more
+ * volume changes, which is what switching changelog off behind a stopped brick looks like (facts 3.5 c).  By time there
  * is no volume version to compare with, so there a hole alone is a gap.
  */
 #ifndef GB_HISTORY_H
@@ -35,7 +35,10 @@ struct gb_cursor {
         int64_t last_ts;       /* newest slice (closed, or named by HTIME) that was read */
         int64_t prev_ts;       /* the window that ended here read slices from behind this one on, whole but
                                 * for the first; 0: there was none, or it was by time */
+        int64_t htime_ts;      /* of the last entry before htime_len; 0: unknown */
         uint64_t live_ino;     /* 0: there was none */
+        int64_t live_born;     /* when the live slice was created, birth.h; 0: unknown */
+        int64_t prev_born;     /* the same of the cursor that the window which ended here began at */
         uint64_t live_len;     /* bytes of the live slice already read, 0: it held no record */
         uint64_t live_hash;    /* xxh64, seed 0, of these bytes */
         uint64_t volume_version;

@@ -260,16 +260,16 @@ static int read_htime(struct gb_slices *s, const char *dir, int64_t since, uint6
         char path[sizeof(HTIME_DIR) + GB_HTIME_NAME];
         GB_CLEANUP_CLOSE
         int fd = -1;
-        struct stat st;
+        struct gb_birth birth;
         uint64_t at;
         int rc;
 
         snprintf(path, sizeof(path), HTIME_DIR "/%s", s->htime.name);
         fd = openat(s->dir_fd, path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-        if (fd < 0 || fstat(fd, &st) < 0)
+        if (fd < 0 || gb_birth_of(fd, "", &birth) < 0)
                 return gb_error_sys(err, errno == ENOENT ? GB_ERR_GAP : GB_ERR_SYSTEM, "cannot open %s",
                                     path);
-        keep.offset = offset == GB_HTIME_TAIL ? (uint64_t)st.st_size : offset;
+        keep.offset = offset == GB_HTIME_TAIL ? birth.size : offset;
         at = keep.offset > BEFORE ? keep.offset - BEFORE : 0;
         if (prefix_init(&keep.prefix, dir, err) < 0)
                 return -1;
@@ -277,6 +277,7 @@ static int read_htime(struct gb_slices *s, const char *dir, int64_t since, uint6
         free(keep.prefix.lower);
         if (rc == 0 && keep.has_last)
                 s->last_ts = keep.last.ts;
+        s->htime_changed = birth.changed;
         return rc;
 }
 
@@ -397,24 +398,42 @@ static bool parse_digits(const char *name, size_t want, uint32_t *out)
 struct scan {
         struct gb_slices *out;
         int64_t since;
-        uint32_t first_day; /* directories of earlier days are not looked into */
+        int64_t born;
+        uint32_t first_day; /* directories of earlier days are not looked into, but for young files */
 };
+
+/* May the directory hold files that were born at sc->born or later?  Each came by a rename. */
+static bool may_hold_young(const struct scan *sc, DIR *d)
+{
+        struct gb_birth birth;
+
+        return sc->born && (gb_birth_of(dirfd(d), "", &birth) < 0 || birth.written >= sc->born);
+}
 
 /* Slice files in one directory; `day` 0: the changelog directory itself. */
 static int scan_files(const struct scan *sc, DIR *d, uint32_t day, struct gb_error *err)
 {
+        bool by_name = day == 0 || day >= sc->first_day, young = may_hold_young(sc, d);
         struct dirent *de;
 
-        while ((errno = 0, de = readdir(d))) {
+        while ((by_name || young) && (errno = 0, de = readdir(d))) {
                 struct gb_slice slice = {.file = true, .files = 1, .flat = day == 0, .day = day};
 
                 if (!is_slice_name(de->d_name, strlen(de->d_name), "CHANGELOG", &slice.ts) ||
-                    slice.ts <= sc->since)
+                    (slice.ts <= sc->since && !young))
+                        continue;
+                if (gb_birth_of(dirfd(d), de->d_name, &slice.birth) < 0) {
+                        if (errno == ENOENT) /* just removed */
+                                continue;
+                        return gb_error_sys(err, GB_ERR_SYSTEM, "cannot stat slice %.64s", de->d_name);
+                }
+                if (slice.ts <= sc->since && slice.birth.born < sc->born)
                         continue;
                 if (gb_vec_push(&sc->out->slices, slice) < 0)
                         return gb_error_set(err, GB_ERR_MEMORY, "no memory for the list of slices");
         }
-        return errno ? gb_error_sys(err, GB_ERR_SYSTEM, "cannot list the changelog directory") : 0;
+        return (by_name || young) && errno ? gb_error_sys(err, GB_ERR_SYSTEM, "cannot list the changelog directory")
+                                           : 0;
 }
 
 /* Year, month and day directories: `level` of them are passed, `prefix` is their number so far. */
@@ -436,7 +455,7 @@ static int scan_dated(const struct scan *sc, int above, const char *name, int le
                 if (!parse_digits(de->d_name, level == 0 ? 4 : 2, &v))
                         continue;
                 v = level == 0 ? v : prefix * 100 + v;
-                if (v < sc->first_day / scale[level])
+                if (!sc->born && v < sc->first_day / scale[level])
                         continue;
                 if (scan_dated(sc, dirfd(d), de->d_name, level + 1, v, err) < 0)
                         return -1;
@@ -444,10 +463,10 @@ static int scan_dated(const struct scan *sc, int above, const char *name, int le
         return errno ? gb_error_sys(err, GB_ERR_SYSTEM, "cannot list changelog directory %s", name) : 0;
 }
 
-static int scan_tree(struct gb_slices *s, int64_t since, struct gb_error *err)
+static int scan_tree(struct gb_slices *s, int64_t since, int64_t born, struct gb_error *err)
 {
         /* The upgrade script files by local time: up to a day beside the UTC day. */
-        struct scan sc = {s, since, since > 2 * DAY_SECONDS ? day_of(since - DAY_SECONDS) : 0};
+        struct scan sc = {s, since, born, since > 2 * DAY_SECONDS ? day_of(since - DAY_SECONDS) : 0};
         GB_CLEANUP_CLOSEDIR DIR *d = open_dir(s->dir_fd, ".");
 
         if (!d)
@@ -465,18 +484,22 @@ static int compare_slices(const void *a, const void *b)
         return (x->ts > y->ts) - (x->ts < y->ts);
 }
 
-static int add_htime_entries(struct gb_slices *s, int64_t since, struct gb_error *err)
+static int add_htime_entries(struct gb_slices *s, int64_t since, uint64_t offset, struct gb_error *err)
 {
         for (size_t i = 0; i < s->htime.entries.n; i++) {
                 const struct gb_htime_entry *e = &s->htime.entries.v[i];
+                bool behind = e->end > offset;
                 struct gb_slice slice = {
                         .ts = e->ts,
                         .in_htime = true,
                         .empty = e->empty,
                         .copies = e->empty ? 0 : 1,
+                        .behind = behind && !e->empty,
+                        .behind_empty = behind && e->empty,
+                        .place = i,
                 };
 
-                if (e->ts > since && gb_vec_push(&s->slices, slice) < 0)
+                if ((e->ts > since || (behind && offset)) && gb_vec_push(&s->slices, slice) < 0)
                         return gb_error_set(err, GB_ERR_MEMORY, "no memory for the list of slices");
         }
         return 0;
@@ -500,7 +523,12 @@ static void merge(struct gb_slices *s)
                 if (from->file) {
                         to->flat = from->flat;
                         to->day = from->day;
+                        to->birth = from->birth;
                 }
+                if (from->in_htime && (!to->in_htime || from->place > to->place))
+                        to->place = from->place;
+                to->behind += from->behind;
+                to->behind_empty += from->behind_empty;
                 to->file |= from->file;
                 to->in_htime |= from->in_htime;
                 to->empty |= from->empty;
@@ -510,15 +538,15 @@ static void merge(struct gb_slices *s)
         s->slices.n = n;
 }
 
-static int fill(struct gb_slices *s, const char *dir, int64_t since, const char *htime, uint64_t offset,
-                struct gb_error *err)
+static int fill(struct gb_slices *s, const char *dir, int64_t since, int64_t born, const char *htime,
+                uint64_t offset, struct gb_error *err)
 {
         struct htime_search later = {.limit = since, .best = -1, .next = INT64_MAX};
 
         s->dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         if (s->dir_fd < 0)
                 return gb_error_sys(err, errno == ENOENT ? GB_ERR_GAP : GB_ERR_SYSTEM, "cannot open %s", dir);
-        if (scan_tree(s, since, err) < 0)
+        if (scan_tree(s, since, born, err) < 0)
                 return -1;
         if (!htime && htime_in_use(s, err) < 0)
                 return -1;
@@ -527,19 +555,19 @@ static int fill(struct gb_slices *s, const char *dir, int64_t since, const char 
                 return gb_error_set(err, GB_ERR_USAGE, "not an HTIME name: %.64s", htime);
         if (s->htime.name[0] && read_htime(s, dir, since, offset, err) < 0)
                 return -1;
-        if (list_htimes(s, search_htime, &later, err) < 0 || add_htime_entries(s, since, err) < 0)
+        if (list_htimes(s, search_htime, &later, err) < 0 || add_htime_entries(s, since, offset, err) < 0)
                 return -1;
         s->htime_files = later.later;
         merge(s);
         return 0;
 }
 
-int gb_slices_open_at(const char *dir, int64_t since, const char *htime, uint64_t offset,
+int gb_slices_open_at(const char *dir, int64_t since, int64_t born, const char *htime, uint64_t offset,
                       struct gb_slices *out, struct gb_error *err)
 {
         memset(out, 0, sizeof(*out));
         out->dir_fd = -1;
-        if (fill(out, dir, since, htime, offset, err) == 0)
+        if (fill(out, dir, since, born, htime, offset, err) == 0)
                 return 0;
         gb_slices_close(out);
         return -1;
@@ -547,7 +575,7 @@ int gb_slices_open_at(const char *dir, int64_t since, const char *htime, uint64_
 
 int gb_slices_open(const char *dir, int64_t since, struct gb_slices *out, struct gb_error *err)
 {
-        return gb_slices_open_at(dir, since, NULL, 0, out, err);
+        return gb_slices_open_at(dir, since, 0, NULL, 0, out, err);
 }
 
 void gb_slices_close(struct gb_slices *s)

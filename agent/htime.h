@@ -17,6 +17,7 @@
 
 #include "base/error.h"
 #include "base/vec.h"
+#include "birth.h"
 
 #define GB_HTIME_NAME  64
 #define GB_SLICE_NAME  64
@@ -28,8 +29,12 @@ struct gb_slice {
         bool in_htime;    /* false: a restart orphan */
         bool empty;       /* HTIME says changelog.<ts>: nothing was recorded */
         unsigned copies;  /* upper-case HTIME entries with this ts; > 1: overwritten */
+        unsigned behind;  /* ... of these, and of the lower-case ones, those that stand behind `offset` */
+        unsigned behind_empty;
+        size_t place;     /* index in htime.entries of the last of them */
         unsigned files;   /* files with this ts, in different directories */
         uint32_t day;     /* YYYYMMDD of the directory the file was found in, 0: flat or no file */
+        struct gb_birth birth; /* of the file */
 };
 
 struct gb_htime_entry {
@@ -63,14 +68,16 @@ struct gb_slices {
         struct gb_htime htime;          /* the HTIME asked for, and of its entries those named below */
         unsigned htime_files;           /* HTIME.<n> files with n > since */
         int64_t last_ts;                /* newest (last) HTIME entry, 0: none */
+        int64_t htime_changed;          /* ctime of the HTIME file, nanoseconds: the last rollover */
 };
 
 /* `dir`: absolute path of BRICK/.glusterfs/changelogs.  Slices with ts > since, of the HTIME in use; of
  * its entries the last one before the first with ts > since, and all from there on. */
 int gb_slices_open(const char *dir, int64_t since, struct gb_slices *out, struct gb_error *err);
 /* The same for the HTIME file named (NULL: the one in use), reading only what stands behind `offset`
- * and a little before it: torn and foreign speak of what is behind. */
-int gb_slices_open_at(const char *dir, int64_t since, const char *htime, uint64_t offset,
+ * and a little before it: torn and foreign speak of what is behind.  Besides the slices with ts > since there
+ * are those with entries behind `offset`, and files that were born at `born` or later (0: not these). */
+int gb_slices_open_at(const char *dir, int64_t since, int64_t born, const char *htime, uint64_t offset,
                       struct gb_slices *out, struct gb_error *err);
 /* As `offset`: only the end of the HTIME file, to learn its size and last entry. */
 #define GB_HTIME_TAIL UINT64_MAX

@@ -96,14 +96,6 @@ int gb_make_changes(const struct gb_cli *c, struct gb_volume *v, struct gb_windo
 
 /* ---- the first list of a session ---- */
 
-/* Changelog's first entry after it was switched on comes with the first rollover. */
-static unsigned rollover_wait(const struct gb_vbrick *b)
-{
-        unsigned s = b->status.rollover < 60 ? 2 * b->status.rollover + 5 : 125;
-
-        return s * 1000;
-}
-
 static int take_positions(const struct gb_cli *c, struct gb_volume *v, struct gb_window *w,
                           struct gb_error *err)
 {
@@ -114,9 +106,9 @@ static int take_positions(const struct gb_cli *c, struct gb_volume *v, struct gb
                         continue;
                 if (!b->status.last_slice)
                         gb_note(c, "%s: waiting for the first changelog rollover (up to %u s)", b->name,
-                                rollover_wait(b) / 1000);
+                                gb_volume_rollover_wait(b) / 1000);
                 gb_progress_say(c, "taking positions");
-                if (gb_call_cursor(b->node->control, v->name, b->path, rollover_wait(b), &w->bricks[i].from,
+                if (gb_call_cursor(b->node->control, v->name, b->path, gb_volume_rollover_wait(b), &w->bricks[i].from,
                                    err) == 0)
                         continue;
                 if (!gb_volume_spares(err->code))

@@ -277,6 +277,13 @@ int gb_volume_missing(const struct gb_volume *v, unsigned set, struct gb_error *
                             v->name, set, text);
 }
 
+unsigned gb_volume_rollover_wait(const struct gb_vbrick *b)
+{
+        unsigned s = b->status.rollover < 60 ? 2 * b->status.rollover + 5 : 125;
+
+        return s * 1000;
+}
+
 unsigned gb_volume_pick(const struct gb_volume *v, unsigned set, struct gb_vbrick **pick,
                         struct gb_error *err)
 {

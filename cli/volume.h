@@ -73,6 +73,9 @@ bool gb_volume_heals(const struct gb_volume *v, unsigned set);
 struct gb_client *gb_volume_connect(const struct gb_cli *c, const struct gb_volume *v,
                                     const struct gb_vbrick *b, struct gb_error *err);
 
+/* Milliseconds in which a brick closes a slice for sure: before its first one it gives no position. */
+unsigned gb_volume_rollover_wait(const struct gb_vbrick *b);
+
 /* The bricks to read names from, for one set: fills pick[set_size], returns how many.  A clean brick
  * stands alone, data before arbiter; if none is clean all usable ones are to be united.  0: the set is
  * missing, and *err (GB_ERR_INCOMPLETE) names its bricks and why. */

@@ -713,8 +713,9 @@ static void check_bricks(struct collect *k, const struct gb_fact *f)
                                still_here(k, &f->names.v[j]);
                 if (!here) {
                         gb_error_set(&k->former, GB_ERR_GAP,
-                                     "volume %s: a replica set of the last run is gone with its history "
-                                     "(remove-brick, or all its bricks are new); a full list is needed",
+                                     "volume %s: a replica set of the last run has no brick with a position any "
+                                     "more (removed, new, or its history could not be read); a full list "
+                                     "is needed",
                                      k->volume->name);
                         return;
                 }
@@ -1065,19 +1066,24 @@ static int check_sets(struct collect *k, struct gb_error *err)
 }
 
 /* A brick that did not tell gets a position now, so that it takes part again next time.  What it recorded
- * between its siblings' cut and this moment, they tell. */
+ * between its siblings' cut and this moment, they tell.  In a replica set that is listed in full nobody does,
+ * so there a position is worth a rollover's time: changelog may just have been switched on again. */
 static void tell_spared(const struct collect *k)
 {
         for (unsigned i = 0; i < k->volume->n_bricks; i++) {
                 struct gb_brick_window *w = &k->window->bricks[i];
                 const struct gb_vbrick *b = &k->volume->bricks[i];
-                struct gb_error ignored;
+                bool full = k->window->full_sets[b->set];
+                struct gb_error why;
 
                 if (!w->whole && !w->by_time && b->usable &&
-                    gb_call_cursor(b->node->control, k->volume->name, b->path, 0, &w->cursor, &ignored) < 0)
+                    gb_call_cursor(b->node->control, k->volume->name, b->path,
+                                   full ? gb_volume_rollover_wait(b) : 0, &w->cursor, &why) < 0) {
                         w->cursor = NULL;
-
-                if (!w->whole && w->error.code && !k->window->full_sets[b->set])
+                        if (full)
+                                gb_say("%s: no position for the next list: %s", b->name, why.text);
+                }
+                if (!w->whole && w->error.code && !full)
                         gb_note(k->cli, "%s: its siblings tell its part (%s)", k->volume->bricks[i].name,
                                 w->error.text);
         }

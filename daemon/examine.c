@@ -295,7 +295,7 @@ static void look_at_pulse(struct look *l)
                 dir = NULL;
                 return;
         }
-        if (gb_slices_open_at(dir, now, NULL, GB_HTIME_TAIL, &s, &err) < 0) {
+        if (gb_slices_open_at(dir, now, 0, NULL, GB_HTIME_TAIL, &s, &err) < 0) {
                 gb_finding(&l->f, GBX_FAULT, "htime", "", "run a full list; see gbackup-errors(7), gap", "%s",
                            err.text);
                 return;

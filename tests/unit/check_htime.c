@@ -315,7 +315,7 @@ START_TEST(reading_behind_an_offset_looks_only_a_little_before_it)
         ck_assert_uint_eq(w.s.htime.entries.n, 2001);
         offset = w.s.htime.entries.v[1990].end;
         gb_slices_close(&w.s);
-        ck_assert_int_eq(gb_slices_open_at(w.dir, 1000, NULL, offset, &w.s, NULL), 0);
+        ck_assert_int_eq(gb_slices_open_at(w.dir, 1000, 0, NULL, offset, &w.s, NULL), 0);
         ck_assert(!w.s.htime.torn);
         ck_assert_uint_lt(w.s.htime.entries.n, 400);
         for (at = 0; at < w.s.htime.entries.n && w.s.htime.entries.v[at].end != offset; at++)
@@ -323,7 +323,7 @@ START_TEST(reading_behind_an_offset_looks_only_a_little_before_it)
         ck_assert_uint_eq(w.s.htime.entries.n - at, 11);
         ck_assert_int_eq(w.s.last_ts, 1795395210 + 1999);
         gb_slices_close(&w.s);
-        ck_assert_int_eq(gb_slices_open_at(w.dir, 1000, NULL, GB_HTIME_TAIL, &w.s, NULL), 0);
+        ck_assert_int_eq(gb_slices_open_at(w.dir, 1000, 0, NULL, GB_HTIME_TAIL, &w.s, NULL), 0);
         ck_assert_int_eq(w.s.last_ts, 1795395210 + 1999);
         end_world(&w);
 }
