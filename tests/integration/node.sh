@@ -287,7 +287,7 @@ start_gbackupd() {
         wait_for 20 gb_agent_ready || gb_die "gbackupd is not ready: $(tail -n 3 "$T/log/gbackupd.log")"
 }
 gb_write_config() {
-        printf '[gbackupd]\nsocket = %s\nstate_dir = /var/lib/gbackup\nlog_level = debug\n' "$GBACKUP_SOCKET"
+        printf '[gbackupd]\nsocket = %s\nstate_dir = /var/lib/gbackup\nlog_level = debug\nnice = 0\n' "$GBACKUP_SOCKET"
 }
 gb_agent_ready() {
         kill -0 "$gb_agent_pid" 2>/dev/null || gb_die "gbackupd ended: $(tail -n 3 "$T/log/gbackupd.log")"
