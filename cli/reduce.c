@@ -1275,11 +1275,23 @@ static unsigned find_same(struct gb_reduce *r, enum gb_section section, const gb
         return n;
 }
 
+/* Does a believed source of this replica set speak of the gfid that the first n of r->same stand at? */
+static bool spoken_of(const struct gb_reduce *r, unsigned n, unsigned set)
+{
+        for (unsigned i = 0; i < n; i++) {
+                const struct source *s = &r->sources[r->same[i]];
+
+                if (s->in->set == set && !s->muted && !s->junior)
+                        return true;
+        }
+        return false;
+}
+
 /* Take everything the sources say about the least gfid of the least section.  1, 0 nobody is believed, -1. */
 static int take_group(struct gb_reduce *r, enum gb_section *section, struct gb_error *err)
 {
         struct gb_group *g = &r->current;
-        unsigned taken = 0, n, spoken_of;
+        unsigned taken = 0, n;
 
         gb_group_reset(g);
         *section = r->sources[r->heap[0]].section;
@@ -1295,13 +1307,12 @@ static int take_group(struct gb_reduce *r, enum gb_section *section, struct gb_e
                         return no_memory(err);
                 taken += (unsigned)rc;
         }
-        spoken_of = taken;
         for (unsigned i = 0; i < n; i++) {
                 struct source *s = &r->sources[r->same[i]];
                 int rc = 0;
 
                 if (s->muted || s->junior)
-                        rc = s->junior && !spoken_of ? believe(r, s) : hear(r, s);
+                        rc = s->junior && !spoken_of(r, n, s->in->set) ? believe(r, s) : hear(r, s);
                 if (rc < 0)
                         return no_memory(err);
                 taken += (unsigned)rc;
