@@ -59,6 +59,7 @@ struct gb_options {
         const char *textfile;        /* metrics: write them here; NULL: stdout */
         bool quiet;
         enum gb_progress_mode progress;
+        bool renew;          /* tls: make new keys */
         const char *tls_dir; /* key and certificates; NULL: default */
         const char *port;    /* of agents; NULL: default */
         const char *rsh; /* reach agents by this program: `RSH HOST gbackupd --single` */

@@ -31,6 +31,7 @@ int gb_cmd_verify(const struct gb_cli *c, int argc, char **argv);
 int gb_cmd_changelog(const struct gb_cli *c, int argc, char **argv);
 int gb_cmd_doctor(const struct gb_cli *c, int argc, char **argv);
 int gb_cmd_metrics(const struct gb_cli *c, int argc, char **argv);
+int gb_cmd_tls(const struct gb_cli *c, int argc, char **argv);
 int gb_cmd_status(const struct gb_cli *c, int argc, char **argv);
 int gb_cmd_resolve(const struct gb_cli *c, int argc, char **argv);
 

@@ -9,6 +9,7 @@
  *   cmd_doctor.c   doctor                         cmd_changelog.c changelog usage, purge
  *   cmd_verify.c   verify                         verify.c, listread.c
  *   make.c         fills a list from what follows
+ *   cmd_tls.c      tls                            trust.c, trust_status.c, pool.c
  *   endpoint.c     HOST to a connected agent      volume.c       topology, health, which brick to ask
  *   feed.c         one agent stream, read ahead   scan.c         full: k-way merge, failover
  *   window.c       incremental: streams, second looks, renamed trees
@@ -54,6 +55,7 @@ static const struct gb_command commands[] = {
         {"inc", 4, 4, "HOST VOLUME START END", "changes between two times, without a session", gb_cmd_inc},
         {"verify", 2, 2, "SESSION LIST", "does a list lack anything that changed?", gb_cmd_verify},
         {"resolve", 3, -1, "HOST VOLUME GFID...", "paths of gfids", gb_cmd_resolve},
+        {"tls", 1, 5, "WORD [ARGUMENT]...", "keys and trust: setup, status, add-client, ...", gb_cmd_tls},
         {"status", 2, 2, "HOST VOLUME", "agents, bricks and sessions of a volume", gb_cmd_status},
         {"doctor", 2, 2, "HOST VOLUME", "what would make the next list fail", gb_cmd_doctor},
         {"changelog", 3, 3, "usage|purge HOST VOLUME", "what history costs; remove what nobody needs",
@@ -87,7 +89,8 @@ enum {
         OPT_ONLY_NAMESPACE,
         OPT_TLS_DIR,
         OPT_PORT,
-        OPT_SHOW_COMMAND
+        OPT_SHOW_COMMAND,
+        OPT_RENEW
 };
 
 static const struct option long_options[] = {{"out-file", required_argument, NULL, 'o'},
@@ -118,6 +121,7 @@ static const struct option long_options[] = {{"out-file", required_argument, NUL
                                              {"textfile", required_argument, NULL, OPT_TEXTFILE},
                                              {"tls-dir", required_argument, NULL, OPT_TLS_DIR},
                                              {"port", required_argument, NULL, OPT_PORT},
+                                             {"renew", no_argument, NULL, OPT_RENEW},
                                              {"help", no_argument, NULL, 'h'},
                                              {"version", no_argument, NULL, OPT_VERSION},
                                              {NULL, 0, NULL, 0}};
@@ -194,6 +198,7 @@ static int help(void)
              "      --rsh=PROGRAM       reach agents by PROGRAM HOST gbackupd --single\n"
              "      --tls-dir=DIR       this machine's key and certificates (" GB_SYSCONFDIR "/gbackup/tls)\n"
              "      --port=PORT         TCP port of agents (24017)\n"
+             "      --renew             tls setup, tls key: make new keys\n"
              "      --json              JSON from sessions, show, status, doctor, changelog, verify\n"
              "      --keep=DAYS         changelog purge: keep the history of the last DAYS days (30)\n"
              "      --no-cumulative     changelog: do not count what runs since the last full need\n"
@@ -354,6 +359,9 @@ static int one_option(struct gb_options *o, int opt)
         case OPT_TLS_DIR:
                 o->tls_dir = optarg;
                 return *optarg ? -1 : usage("--tls-dir needs a folder");
+        case OPT_RENEW:
+                o->renew = true;
+                return -1;
         case OPT_PORT:
                 o->port = optarg;
                 return *optarg && strspn(optarg, "0123456789") == strlen(optarg) && strlen(optarg) < 6
