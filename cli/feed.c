@@ -19,6 +19,7 @@
 
 #include "base/buf.h"
 #include "feed.h"
+#include "lanes.h"
 #include "wire_error.h"
 
 #define FEED_SLOTS 3
@@ -30,6 +31,7 @@
 struct gb_feed {
         struct gb_client *client;
         const char *name;
+        struct gb_lane lane;
         pthread_t thread;
         bool thread_runs;
         pthread_mutex_t mutex;
@@ -113,13 +115,21 @@ static int hand_over(struct gb_feed *f, const gbx_chunk *chunk)
         return rc;
 }
 
+static void count(void *arg, const gbx_chunk *chunk)
+{
+        struct gb_feed *f = arg;
+
+        f->lane.passed = chunk->progress;
+}
+
 static int read_all(struct gb_feed *f, unsigned chunk_bytes)
 {
         gbx_chunk chunk = {0};
         int rc = gb_stream_start(f->client, chunk_bytes, &f->error);
 
-        while (rc == 0 && (rc = gb_stream_recv(f->client, &chunk, NULL, NULL, &f->error)) == 1) {
+        while (rc == 0 && (rc = gb_stream_recv(f->client, &chunk, count, f, &f->error)) == 1) {
                 rc = 0;
+                count(f, &chunk);
                 if (chunk.eof && take_end(f, &chunk) < 0)
                         return -1;
                 if (chunk.data.data_len && hand_over(f, &chunk) < 0)
@@ -141,6 +151,7 @@ static void *reader(void *arg)
         struct gb_feed *f = s->feed;
         int rc = read_all(f, s->chunk);
 
+        f->lane.ended = true;
         free(s);
         pthread_mutex_lock(&f->mutex);
         f->verdict = rc;
@@ -185,6 +196,7 @@ struct gb_feed *gb_feed_open(struct gb_client *client, const char *volume, const
         }
         f->client = client;
         f->name = name;
+        gb_lane_add(&f->lane, name);
         pthread_mutex_init(&f->mutex, NULL);
         pthread_condattr_init(&monotonic);
         pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
@@ -213,6 +225,7 @@ void gb_feed_close(struct gb_feed *f)
                 pthread_mutex_unlock(&f->mutex);
                 pthread_join(f->thread, NULL);
         }
+        gb_lane_remove(&f->lane);
         gb_client_free(f->client);
         for (unsigned i = 0; i < FEED_SLOTS; i++)
                 gb_buf_fini(&f->slots[i]);
@@ -233,8 +246,10 @@ int gb_feed_next(struct gb_feed *f, const void **data, size_t *len, struct gb_er
                 f->n--;
                 pthread_cond_signal(&f->freed);
         }
+        f->lane.awaited = !f->n && !f->ended;
         while (!f->n && !f->ended)
                 pthread_cond_wait(&f->filled, &f->mutex);
+        f->lane.awaited = false;
         if (f->n) {
                 *data = f->slots[f->head].data;
                 *len = f->slots[f->head].len;

@@ -21,7 +21,8 @@
  *   output.c       temporary, fsync, rename       spool.c        entries kept in a file
  *   health.c       what status, doctor, changelog and metrics ask of all agents
  *   session.c      positions on all agents        registry.c     name -> host, volume
- *   progress.c     the line on the terminal       exitcode.h     each exit status
+ *   progress.c     what is seen on the terminal   lanes.c        how far each stream is
+ *   exitcode.h     each exit status
  */
 #include <config.h>
 
@@ -131,7 +132,7 @@ static void say(const char *fmt, va_list ap)
         char line[2048];
 
         vsnprintf(line, sizeof(line), fmt, ap);
-        gb_progress_end();
+        gb_progress_hold();
         fputs("gbackup-cli: ", stderr);
         for (const char *p = line; *p; p++)
                 if ((unsigned char)*p < 0x20 || *p == 0x7f)
@@ -139,6 +140,7 @@ static void say(const char *fmt, va_list ap)
                 else
                         fputc(*p, stderr);
         fputc('\n', stderr);
+        gb_progress_release();
 }
 
 void gb_say(const char *fmt, ...)

@@ -22,10 +22,12 @@ int gb_make_full(const struct gb_cli *c, struct gb_volume *v, struct gb_list *l,
 {
         struct gb_scan_options o = {.gfids = l->format->wants_gfids, .only_set = -1};
         unsigned missing = 0;
-        struct gb_scan *s = gb_scan_open(c, v, &o, &missing, err);
         struct gb_entry e;
+        struct gb_scan *s;
         int rc = -1;
 
+        gb_progress_say(c, "full list");
+        s = gb_scan_open(c, v, &o, &missing, err);
         while (s && (rc = gb_scan_next(s, &e, err)) == 1) {
                 gb_progress_tick(c, "full list", l->counts.entries);
                 if (gb_list_entry(l, &e, err) < 0) {
@@ -124,11 +126,13 @@ static int spool_scan(const struct gb_cli *c, struct gb_volume *v, bool gfids, s
                       struct gb_error *err)
 {
         struct gb_scan_options o = {.gfids = gfids, .only_set = -1};
-        struct gb_scan *s = gb_scan_open(c, v, &o, NULL, err);
         struct gb_entry e;
+        struct gb_scan *s;
         uint64_t n = 0;
         int rc = -1;
 
+        gb_progress_say(c, "full list");
+        s = gb_scan_open(c, v, &o, NULL, err);
         while (s && (rc = gb_scan_next(s, &e, err)) == 1) {
                 gb_progress_tick(c, "full list", n++);
                 if (gb_spool_add(spool, &e, err) < 0) {

@@ -1,5 +1,8 @@
 /*
- * progress - one line on a terminal's stderr, or JSON lines for programs (--progress=json).
+ * progress - what a command is doing, on a terminal's stderr, or as JSON lines for programs (--progress=json).
+ *
+ * On a terminal: a line with what is being done, entries listed, their rate and the time; below it a line for
+ * each brick that is being read, with how far it is, how fast, and which one the others wait for.
  */
 #ifndef GB_PROGRESS_H
 #define GB_PROGRESS_H
@@ -8,12 +11,14 @@
 
 #include "cli.h"
 
-/* Call it as often as you like; it looks at the clock every 1024 calls and shows at most five times a
- * second. */
+/* Call it as often as you like: it only takes notice.  The first call begins the display. */
 void gb_progress_tick(const struct gb_cli *c, const char *what, uint64_t entries);
 /* Say now what is being done, before something that may take long. */
 void gb_progress_say(const struct gb_cli *c, const char *what);
-/* Wipe the line. */
+/* Wipe it and draw no more until the next tick. */
 void gb_progress_end(void);
+/* Around whatever else is written to stderr: wipes it, and keeps it from being drawn. */
+void gb_progress_hold(void);
+void gb_progress_release(void);
 
 #endif

@@ -78,6 +78,17 @@ for name in sys.argv[1:]:
     assert sum(seen["gbackup_changelog_slices"]) > 0 and "gbackup_agent_up" in seen, seen
 PY
 
+it "progress for programs is a JSON object a line, and no part of the list"
+run_cli 0 full "$HOST" v --progress=json --out-file=-
+python3 - "$ERR" >"$T/progress.said" 2>&1 <<'PY' || problem "$(tail -n 1 "$T/progress.said")"
+import json, sys
+lines = [json.loads(l) for l in open(sys.argv[1])]
+assert lines and lines[0]["progress"] == "full list", lines
+for l in lines:
+    assert {"progress", "entries", "per_second", "elapsed_ms", "passed", "bricks"} == set(l), l
+PY
+is "$(wc -l <"$OUT")" 5 "lines of the list"
+
 # ---- purge ------------------------------------------------------------------------------------------
 
 # old_slice BRICK DAYS: a closed slice of that long ago, as an orphan; prints its path.
