@@ -22,6 +22,7 @@ enum gb_format {
         GB_FORMAT_BORG,
         GB_FORMAT_RESTIC,
         GB_FORMAT_RCLONE,
+        GB_FORMAT_NETBACKUP,
         GB_FORMATS
 };
 /* What a run of a session tells of. */
@@ -47,6 +48,10 @@ struct gb_options {
         bool no_encode;              /* raw bytes */
         bool encode_plus;            /* '+' too, for readers that take it for a blank */
         bool only_namespace;         /* no MODIFY */
+        /* Format netbackup only. */
+        bool raw_wildcards;          /* no backslash before wildcards */
+        bool all_directories;        /* changed directories, with all they hold, are lines too */
+        const char *last_line;       /* a path the list ends with, so that it is never empty; NULL: none */
         bool partial;                /* list although a replica set is missing (exit status stays 2) */
         bool full_on_gap;            /* a replica set with a gap in its history is listed in full */
         bool sweep;                  /* add what changed without a record, by ctime */
@@ -73,6 +78,8 @@ struct gb_cli {
 /* From here on a first signal no longer cancels what waits for an agent: what is under way takes milliseconds
  * and should not be torn.  If it does take longer the program ends all the same. */
 void gb_cancel_hold(void);
+/* In a child that is to go on when its parent is cancelled: a cancel descriptor of its own.  -1: error. */
+int gb_cancel_apart(void);
 
 /* One line to stderr, "gbackup-cli: " in front, control characters made visible. */
 void gb_say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));

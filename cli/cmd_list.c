@@ -23,16 +23,17 @@ int gb_fail(const struct gb_error *err)
 
 int gb_list_status(const struct gb_cli *c, uint64_t skipped)
 {
+        const char *cure = c->o.format == GB_FORMAT_NETBACKUP ? "" : ", or use --null";
+
         gb_progress_end();
         if (!skipped)
                 return GB_EXIT_OK;
         if (strcmp(c->o.out_file, "-") == 0)
-                gb_say("%" PRIu64
-                       " names cannot be expressed in this format and are not in the list; use --null",
-                       skipped);
+                gb_say("%" PRIu64 " names cannot be expressed in this format and are not in the list%s",
+                       skipped, cure);
         else
-                gb_say("%" PRIu64 " names cannot be expressed in this format: see %s.skipped, or use --null",
-                       skipped, c->o.out_file);
+                gb_say("%" PRIu64 " names cannot be expressed in this format: see %s.skipped%s", skipped,
+                       c->o.out_file, cure);
         return GB_EXIT_SKIPPED;
 }
 

@@ -165,6 +165,22 @@ static const char *base_name(const gbx_generation *g, char out[GB_HOST_MAX + 1])
         return out;
 }
 
+int gb_registered_standing(const struct gb_cli *c, const char *name, struct gb_standing *out,
+                           struct gb_error *err)
+{
+        struct gb_registered reg;
+        struct gb_volume v = {0};
+        int rc = gb_registry_get(name, &reg, err);
+
+        if (rc == 0)
+                rc = gb_session_volume(c, &reg, &v, err);
+        if (rc == 0)
+                rc = gb_session_standing(&reg, &v, out, err);
+        gb_volume_close(&v);
+        gb_registered_fini(&reg);
+        return rc;
+}
+
 static int positions(struct opened *o, enum gb_list_level level, struct gb_window *w, struct gb_error *err)
 {
         if (gb_window_init(w, &o->volume, err) < 0)

@@ -8,6 +8,7 @@
 
 #include "cli.h"
 #include "exitcode.h"
+#include "session.h"
 
 struct gb_command {
         const char *name;
@@ -25,6 +26,11 @@ int gb_cmd_run(const struct gb_cli *c, int argc, char **argv);
 int gb_cmd_prepare(const struct gb_cli *c, int argc, char **argv);
 int gb_cmd_commit(const struct gb_cli *c, int argc, char **argv);
 int gb_cmd_abort(const struct gb_cli *c, int argc, char **argv);
+/* gb_session_standing() of a session by its name alone. */
+int gb_registered_standing(const struct gb_cli *c, const char *name, struct gb_standing *out,
+                           struct gb_error *err);
+int gb_cmd_netbackup(const struct gb_cli *c, int argc, char **argv);
+
 int gb_cmd_sessions(const struct gb_cli *c, int argc, char **argv);
 int gb_cmd_show(const struct gb_cli *c, int argc, char **argv);
 int gb_cmd_verify(const struct gb_cli *c, int argc, char **argv);

@@ -25,7 +25,7 @@ const struct gb_format_ops *const gb_formats[GB_FORMATS] = {
         [GB_FORMAT_RSYNC] = &gb_format_tools[0],  [GB_FORMAT_TAR] = &gb_format_tools[1],
         [GB_FORMAT_BSDTAR] = &gb_format_tools[2], [GB_FORMAT_CPIO] = &gb_format_tools[3],
         [GB_FORMAT_BORG] = &gb_format_tools[4],   [GB_FORMAT_RESTIC] = &gb_format_tools[5],
-        [GB_FORMAT_RCLONE] = &gb_format_tools[6]};
+        [GB_FORMAT_RCLONE] = &gb_format_tools[6], [GB_FORMAT_NETBACKUP] = &gb_format_netbackup};
 
 enum gb_format gb_format_find(const char *name)
 {
@@ -159,7 +159,10 @@ static int release(struct gb_list *l, struct gb_error *err)
                 return 0;
         if (op.kind != GB_OP_MODIFY)
                 return write_op(l, &op, err);
-        return l->format->tool->skips_dir_meta ? divert(l, &op, err) : 0;
+        if (l->format->tool->skips_dir_meta)
+                return divert(l, &op, err);
+        l->counts.directories++;
+        return 0;
 }
 
 /* For a tool that implies directories. */
@@ -209,7 +212,7 @@ int gb_list_op(struct gb_list *l, const struct gb_op *op, struct gb_error *err)
                 return 0;
         if (begin(l, err) < 0)
                 return -1;
-        if (tool && tool->implies_dirs)
+        if (tool && tool->implies_dirs && !l->cli->o.all_directories)
                 return hold(l, op, err);
         if (tool && tool->gone && add_gone(l, op, err) < 0)
                 return -1;

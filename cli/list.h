@@ -31,6 +31,7 @@ struct gb_list_info {
 
 struct gb_list_counts {
         uint64_t entries, new_, modify, delete_, rename_, skipped;
+        uint64_t directories; /* that changed and are no line: format netbackup */
 };
 
 struct gb_list {
@@ -68,7 +69,8 @@ struct gb_format_ops {
 };
 
 extern const struct gb_format_ops gb_format_tools[];
-extern const struct gb_format_ops gb_format_paths, gb_format_changes, gb_format_jsonl, gb_format_glusterfind;
+extern const struct gb_format_ops gb_format_paths, gb_format_changes, gb_format_jsonl, gb_format_glusterfind,
+        gb_format_netbackup;
 /* All formats, by enum gb_format. */
 extern const struct gb_format_ops *const gb_formats[GB_FORMATS];
 /* GB_FORMATS: there is none of that name. */

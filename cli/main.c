@@ -7,6 +7,7 @@
  *   cmd_list.c     full, inc                      cmd_session.c  register, run, prepare, commit, abort
  *   cmd_show.c     sessions, show, resolve        cmd_status.c   status, metrics
  *   cmd_doctor.c   doctor                         cmd_changelog.c changelog usage, purge
+ *   cmd_netbackup.c  netbackup                    nb_conf.c, nb_job.c
  *   cmd_verify.c   verify                         verify.c, listread.c
  *   make.c         fills a list from what follows
  *   cmd_tls.c      tls                            trust.c, trust_status.c, pool.c
@@ -55,6 +56,8 @@ static const struct gb_command commands[] = {
         {"full", 2, 2, "HOST VOLUME", "all paths, without a session", gb_cmd_full},
         {"inc", 4, 4, "HOST VOLUME START END", "changes between two times, without a session", gb_cmd_inc},
         {"verify", 2, 2, "SESSION LIST", "does a list lack anything that changed?", gb_cmd_verify},
+        {"netbackup", 3, -1, "HOOK ARGUMENT...", "what NetBackup's notify scripts call: start, end, exit",
+         gb_cmd_netbackup},
         {"resolve", 3, -1, "HOST VOLUME GFID...", "paths of gfids", gb_cmd_resolve},
         {"tls", 1, 5, "WORD [ARGUMENT]...", "keys and trust: setup, status, add-client, ...", gb_cmd_tls},
         {"status", 2, 2, "HOST VOLUME", "agents, bricks and sessions of a volume", gb_cmd_status},
@@ -70,6 +73,8 @@ enum {
         OPT_VERSION = 256,
         OPT_FORMAT,
         OPT_LEVEL,
+        OPT_WILDCARDS,
+        OPT_DIRECTORIES,
         OPT_PREFIX,
         OPT_TYPE,
         OPT_PARTIAL,
@@ -97,6 +102,8 @@ enum {
 static const struct option long_options[] = {{"out-file", required_argument, NULL, 'o'},
                                              {"format", required_argument, NULL, OPT_FORMAT},
                                              {"level", required_argument, NULL, OPT_LEVEL},
+                                             {"wildcards", required_argument, NULL, OPT_WILDCARDS},
+                                             {"directories", required_argument, NULL, OPT_DIRECTORIES},
                                              {"null", no_argument, NULL, '0'},
                                              {"prefix", required_argument, NULL, OPT_PREFIX},
                                              {"type", required_argument, NULL, OPT_TYPE},
@@ -177,12 +184,14 @@ static int help(void)
         puts("\noptions:\n"
              "  -o, --out-file=FILE     write the list here (output.txt); - is stdout\n"
              "      --format=FORMAT     paths (default), changes, jsonl, glusterfind, rsync, tar, bsdtar,\n"
-             "                          cpio, borg, restic, rclone\n"
+             "                          cpio, borg, restic, rclone, netbackup\n"
              "      --show-command      print the command line that reads such a list, and end\n"
              "      --level=LEVEL       what a run tells of: auto, full, incremental, cumulative (since the "
              "last "
              "full),\n"
              "                          mark (nothing: only remember the position)\n"
+             "      --wildcards=HOW     netbackup: escape (default) or raw\n"
+             "      --directories=WHICH netbackup: empty (default: only new, empty ones) or all\n"
              "  -0, --null              end lines with NUL instead of newline\n"
              "      --field-separator=TEXT    glusterfind: between the words of a line, instead of a blank\n"
              "      --tag-for-full=WORD       glusterfind: begins the lines of a full list, instead of NEW; \"\": none\n"
@@ -317,6 +326,16 @@ static int one_option(struct gb_options *o, int opt)
                 return parse_level(optarg, &o->level)
                                ? -1
                                : usage("--level is one of auto, full, incremental, cumulative, mark");
+        case OPT_WILDCARDS:
+                o->raw_wildcards = strcmp(optarg, "raw") == 0;
+                return o->raw_wildcards || strcmp(optarg, "escape") == 0
+                               ? -1
+                               : usage("--wildcards is one of escape, raw");
+        case OPT_DIRECTORIES:
+                o->all_directories = strcmp(optarg, "all") == 0;
+                return o->all_directories || strcmp(optarg, "empty") == 0
+                               ? -1
+                               : usage("--directories is one of empty, all");
         case OPT_PREFIX:
                 o->prefix = optarg;
                 return strlen(optarg) < 4096 ? -1 : usage("--prefix is too long");
@@ -394,7 +413,7 @@ static int show_command(const struct gb_options *o)
         const char *rest;
 
         if (!tool)
-                return usage("--show-command goes with --format=rsync, tar, bsdtar, cpio, borg, restic or rclone");
+                return usage("--show-command goes with --format=rsync, tar, bsdtar, cpio, borg, restic, rclone or netbackup");
         if (strcmp(o->out_file, "-") == 0)
                 return usage("--show-command needs a file as --out-file");
         rest = strstr(tool->command, "%s");
@@ -426,6 +445,18 @@ static int tool_options(struct gb_options *o)
         if (tool)
                 o->null = tool->null;
         return o->show_command ? show_command(o) : -1;
+}
+
+/* What options ask of each other; -1: nothing amiss. */
+static int check_options(const struct gb_options *o)
+{
+        if (o->format != GB_FORMAT_GLUSTERFIND &&
+            (o->field_separator || o->full_tag || o->no_encode || o->encode_plus || o->only_namespace))
+                return usage("--field-separator, --tag-for-full, --no-encode, --encode-plus and "
+                             "--only-namespace-changes belong to --format=glusterfind");
+        if (o->format == GB_FORMAT_NETBACKUP && (!o->prefix || o->prefix[0] != '/'))
+                return usage("--format=netbackup needs --prefix=MOUNT, an absolute path");
+        return -1;
 }
 
 static int cancel_pipe[2] = {-1, -1};
@@ -469,6 +500,13 @@ static void on_signal(int sig)
                 _exit(128 + sig);
 }
 
+int gb_cancel_apart(void)
+{
+        close(cancel_pipe[0]);
+        close(cancel_pipe[1]);
+        return pipe2(cancel_pipe, O_CLOEXEC | O_NONBLOCK) < 0 ? -1 : cancel_pipe[0];
+}
+
 static int setup_signals(struct gb_cli *c)
 {
         struct sigaction sa = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
@@ -507,26 +545,31 @@ static int dispatch(const struct gb_cli *c, int argc, char **argv)
         return cmd->run(c, argc, argv);
 }
 
+/* The arguments of `netbackup` are NetBackup's, and one of them may be -1: then options end at the command.
+ */
+static const char *short_options(int argc, char **argv)
+{
+        int i = 1;
+
+        while (i < argc && argv[i][0] == '-' && argv[i][1])
+                i++;
+        return i < argc && strcmp(argv[i], "netbackup") == 0 ? "+o:0qh" : "o:0qh";
+}
+
 int main(int argc, char **argv)
 {
         struct gb_cli c = {.o = {.out_file = "output.txt", .keep_days = 30}, .cancel_fd = -1};
-        int opt;
+        int opt, status;
 
         setlocale(LC_ALL, "C");
         opterr = 0;
-        while ((opt = getopt_long(argc, argv, "o:0qh", long_options, NULL)) != -1) {
-                int status = one_option(&c.o, opt);
-
+        while ((opt = getopt_long(argc, argv, short_options(argc, argv), long_options, NULL)) != -1) {
+                status = one_option(&c.o, opt);
                 if (status >= 0)
                         return status;
         }
-        opt = tool_options(&c.o);
-        if (opt >= 0)
-                return opt;
-        if (c.o.format != GB_FORMAT_GLUSTERFIND && (c.o.field_separator || c.o.full_tag || c.o.no_encode ||
-                                                    c.o.encode_plus || c.o.only_namespace))
-                return usage("--field-separator, --tag-for-full, --no-encode, --encode-plus and "
-                             "--only-namespace-changes belong to --format=glusterfind");
+        if ((status = tool_options(&c.o)) >= 0 || (status = check_options(&c.o)) >= 0)
+                return status;
         if (optind >= argc)
                 return usage("a command or a session is needed");
         if (setup_signals(&c) < 0) {

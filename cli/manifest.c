@@ -120,10 +120,10 @@ static json_t *full_sets_json(const struct gb_list *l)
 
 static json_t *counts_json(const struct gb_list_counts *n)
 {
-        return json_pack("{s:I,s:I,s:I,s:I,s:I,s:I}", "entries", (json_int_t)n->entries, "new",
+        return json_pack("{s:I,s:I,s:I,s:I,s:I,s:I,s:I}", "entries", (json_int_t)n->entries, "new",
                          (json_int_t)n->new_, "modify", (json_int_t)n->modify, "delete",
                          (json_int_t)n->delete_, "rename", (json_int_t)n->rename_, "skipped",
-                         (json_int_t)n->skipped);
+                         (json_int_t)n->skipped, "directories", (json_int_t)n->directories);
 }
 
 /* Can the lines be read back, and do they tell all that changed? */
@@ -143,20 +143,32 @@ static json_t *list_json(const struct gb_list *l)
                          "types", text_json(l->cli->o.types), "verifiable", (int)is_verifiable(&l->cli->o));
 }
 
+static const char *level_text(const struct gb_list_info *i)
+{
+        switch (i->level) {
+        case GB_LEVEL_CUMULATIVE:
+                return "cumulative";
+        case GB_LEVEL_MARK:
+                return "mark";
+        default:
+                return i->kind;
+        }
+}
+
 static json_t *manifest_json(const struct gb_list *l, bool complete)
 {
         const struct gb_list_info *i = l->info;
         int status = !complete ? GB_EXIT_INCOMPLETE : l->counts.skipped ? GB_EXIT_SKIPPED : GB_EXIT_OK;
         char id[GB_GFID_TEXT];
 
-        return json_pack("{s:i,s:s,s:s,s:o,s:s,s:o,s:o,s:o,s:I,s:I,s:o,s:o,s:o,s:o,s:b,s:i}",
-                         "gbackup_manifest", 1, "program", PACKAGE_STRING, "kind", i->kind, "volume",
-                         text_json(i->volume->name), "volume_id", gb_gfid_format(&i->volume->id, id),
-                         "session", text_json(i->session), "generation", text_json(i->generation), "base",
-                         text_json(i->base && *i->base ? i->base : NULL), "started", (json_int_t)l->started,
-                         "finished", (json_int_t)time(NULL), "bricks", bricks_json(l), "full_sets",
-                         full_sets_json(l), "counts", counts_json(&l->counts), "list", list_json(l),
-                         "complete", (int)complete, "exit_status", status);
+        return json_pack("{s:i,s:s,s:s,s:s,s:o,s:s,s:o,s:o,s:o,s:I,s:I,s:o,s:o,s:o,s:o,s:b,s:i}",
+                         "gbackup_manifest", 1, "program", PACKAGE_STRING, "kind", i->kind, "level",
+                         level_text(i), "volume", text_json(i->volume->name), "volume_id",
+                         gb_gfid_format(&i->volume->id, id), "session", text_json(i->session), "generation",
+                         text_json(i->generation), "base", text_json(i->base && *i->base ? i->base : NULL),
+                         "started", (json_int_t)l->started, "finished", (json_int_t)time(NULL), "bricks",
+                         bricks_json(l), "full_sets", full_sets_json(l), "counts", counts_json(&l->counts),
+                         "list", list_json(l), "complete", (int)complete, "exit_status", status);
 }
 
 struct gb_output *gb_manifest_write(const struct gb_list *l, bool complete, struct gb_error *err)

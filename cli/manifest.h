@@ -25,8 +25,8 @@ struct gb_manifest_window {
 /* What is needed to judge a list.  Strings belong to `root`. */
 struct gb_manifest {
         json_t *root;
-        const char *prefix;  /* NULL: none */
-        const char *types;   /* NULL: all */
+        const char *prefix; /* NULL: none */
+        const char *types;  /* NULL: all */
         const char *sha256;
         uint64_t bytes;
         bool full, null, complete;

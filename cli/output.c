@@ -132,17 +132,24 @@ int gb_output_mode(struct gb_output *o, unsigned mode, struct gb_error *err)
         return 0;
 }
 
-static int end_hash(struct gb_output *o, struct gb_error *err)
+static bool hash_text(EVP_MD_CTX *hash, char out[2 * DIGEST_BYTES + 1])
 {
         unsigned char bytes[EVP_MAX_MD_SIZE];
         unsigned len = 0;
 
+        if (!EVP_DigestFinal_ex(hash, bytes, &len) || len != DIGEST_BYTES)
+                return false;
+        for (unsigned i = 0; i < len; i++)
+                snprintf(out + 2 * i, 3, "%02x", bytes[i]);
+        return true;
+}
+
+static int end_hash(struct gb_output *o, struct gb_error *err)
+{
         if (!o->hash)
                 return 0;
-        if (!EVP_DigestFinal_ex(o->hash, bytes, &len) || len != DIGEST_BYTES)
+        if (!hash_text(o->hash, o->digest))
                 return gb_error_set(err, GB_ERR_SYSTEM, "%s: SHA-256 failed", o->path);
-        for (unsigned i = 0; i < len; i++)
-                snprintf(o->digest + 2 * i, 3, "%02x", bytes[i]);
         EVP_MD_CTX_free(o->hash);
         o->hash = NULL;
         return 0;
@@ -151,6 +158,22 @@ static int end_hash(struct gb_output *o, struct gb_error *err)
 const char *gb_output_digest(const struct gb_output *o)
 {
         return o->digest[0] ? o->digest : NULL;
+}
+
+int gb_file_digest(const char *path, char out[65], struct gb_error *err)
+{
+        GB_CLEANUP_CLOSE
+        int fd = open(path, O_RDONLY | O_CLOEXEC);
+        EVP_MD_CTX *hash = EVP_MD_CTX_new();
+        uint8_t buf[65536];
+        ssize_t n = -1;
+        bool good = hash && EVP_DigestInit_ex(hash, EVP_sha256(), NULL);
+
+        while (good && fd >= 0 && (n = read(fd, buf, sizeof(buf))) > 0)
+                good = EVP_DigestUpdate(hash, buf, (size_t)n);
+        good = good && n == 0 && hash_text(hash, out);
+        EVP_MD_CTX_free(hash);
+        return good ? 0 : gb_error_sys(err, GB_ERR_SYSTEM, "%s: SHA-256", path);
 }
 
 static int write_all(struct gb_output *o, const uint8_t *p, size_t n, struct gb_error *err)

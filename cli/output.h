@@ -24,6 +24,8 @@ int gb_output_write(struct gb_output *o, const void *bytes, size_t n, struct gb_
 int gb_output_finish(struct gb_output *o, struct gb_error *err);
 /* After finish, if it was asked for: 64 hexadecimal digits, owned by `o`; else NULL. */
 const char *gb_output_digest(const struct gb_output *o);
+/* SHA-256 of a file that is there, as above. */
+int gb_file_digest(const char *path, char out[65], struct gb_error *err);
 /* Put it in place (after finish) and free. */
 int gb_output_publish(struct gb_output *o, struct gb_error *err);
 /* Forget it, NULL allowed. */

@@ -42,6 +42,16 @@ struct gb_session {
         int64_t previous_when;
 };
 
+/* Where a session stands, by all its agents that answer; texts are empty for none. */
+struct gb_standing {
+        char volume[GB_VOLUME_MAX + 1];
+        char committed[GB_HOST_MAX + 1], pending[GB_HOST_MAX + 1],
+                last_full[GB_HOST_MAX + 1]; /* generations */
+};
+/* A look without the lock: while a run is under way it tells of what was before. */
+int gb_session_standing(const struct gb_registered *reg, struct gb_volume *v, struct gb_standing *out,
+                        struct gb_error *err);
+
 /* Create it on every node that owns a brick; all must be reachable. */
 int gb_session_register(const char *name, struct gb_volume *v, struct gb_error *err);
 

@@ -53,6 +53,9 @@ told "settings of gbackupd and their defaults" \
 told "keys that gbackupd knows" \
         "$(sed -nE 's/^ *(TEXT|NUMBER)\([A-Z_]+, ([a-z_]+).*/\2/p' "$top/daemon/settings.c")" \
         "$(items "$top/doc/gbackupd.conf.5" DESCRIPTION Ic)"
+told "settings of the NetBackup hooks" \
+        "$(sed -nE 's/^ *\{"([a-z_]+)", KIND_.*/\1/p' "$top/cli/nb_conf.c")" \
+        "$(items "$top/doc/gbackup-netbackup.7" CONFIGURATION Ic)"
 told "calls" \
         "$(sed -nE 's/^ +[a-z_]+ +GBX_([A-Z_]+)\(.*\) = [0-9]+;/\1/p' "$top/rpc/gbackup.x")" \
         "$(items "$top/doc/gbackup-protocol.7" PROCEDURES Cm)"
