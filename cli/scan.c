@@ -80,7 +80,7 @@ static int replace(struct gb_scan *s, struct lane *l, const struct gb_error *why
         for (unsigned i = 0; i < s->volume->set_size; i++) {
                 struct gb_vbrick *b = &s->volume->bricks[base + i];
 
-                if (!b->usable || b->blamed)
+                if (!b->usable || b->blamed || b->shunned)
                         continue;
                 gb_note(s->cli, "%s; continuing on %s", why->text, b->name);
                 l->brick = b;

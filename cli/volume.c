@@ -288,12 +288,15 @@ unsigned gb_volume_pick(const struct gb_volume *v, unsigned set, struct gb_vbric
                         struct gb_error *err)
 {
         struct gb_vbrick *first = &v->bricks[set * v->set_size], *clean = NULL;
+        bool better = false;
         unsigned n = 0;
 
+        for (unsigned i = 0; i < v->set_size; i++)
+                better = better || (first[i].usable && !first[i].shunned);
         for (unsigned i = 0; i < v->set_size; i++) {
                 struct gb_vbrick *b = &first[i];
 
-                if (!b->usable)
+                if (!b->usable || (better && b->shunned))
                         continue;
                 pick[n++] = b;
                 if (!b->blamed && (!clean || (clean->arbiter && !b->arbiter)))

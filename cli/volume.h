@@ -25,6 +25,7 @@ struct gb_vbrick {
         bool usable;           /* agent reachable and brick process running */
         bool blamed;           /* a sibling's pending heals blame it, or it is in doubt */
         bool behind;           /* at any time since the volume was opened */
+        bool shunned;          /* others of its set know better: not to be looked at */
         bool scanned;          /* a scan read its names */
         struct gb_error error; /* why it is not usable */
         gbx_brick_status status;

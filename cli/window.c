@@ -1149,20 +1149,27 @@ static void suspect(struct collect *k)
         }
 }
 
-/* Who is muted is no brick to look names up on either. */
+/* Who is not believed, or told nothing, is no brick to look names up on either, if others can be. */
 static void weighed(void *arg, const struct gb_reduce *r)
 {
         struct collect *k = arg;
+        const struct gb_volume *v = k->volume;
 
         for (unsigned i = 0; i < k->n_streams; i++) {
                 k->streams[i].muted = gb_reduce_muted(r, i);
                 k->streams[i].restarted = gb_reduce_restarted(r, i);
         }
-        for (unsigned i = 0; i < k->n_streams; i++)
-                if (k->streams[i].muted)
-                        for (unsigned n = 0; n < k->n_streams; n++)
-                                if (k->streams[n].brick->set == k->streams[i].brick->set)
-                                        k->streams[n].brick->blamed = k->streams[n].muted;
+        for (unsigned set = 0; set < v->n_sets; set++) {
+                unsigned believed = 0;
+
+                for (unsigned i = 0; i < k->n_streams; i++)
+                        believed += k->streams[i].brick->set == set && !k->streams[i].muted;
+                for (unsigned i = set * v->set_size; i < (set + 1) * v->set_size; i++) {
+                        const struct stream *s = stream_of(k, &v->bricks[i]);
+
+                        v->bricks[i].shunned = believed >= needed(v) && (!s || s->muted);
+                }
+        }
 }
 
 static int reduce(struct collect *k, struct gb_error *err)

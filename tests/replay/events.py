@@ -94,7 +94,7 @@ def unhealed_then_sibling(life):
     life.event("kill", str(a))
     yield {2: "the brick that is left has no position"} if life.set_size == 2 else None
     life.event("restart", str(a))
-    yield
+    yield {3: "what the one missed, the other recorded without a position"} if life.set_size == 2 else None
     life.event("healed")
     yield
 
