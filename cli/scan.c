@@ -69,12 +69,13 @@ static int open_lane(struct gb_scan *s, struct lane *l, struct gb_error *err)
 }
 
 /* Continue a lane whose agent failed on a sibling that no lane has used.  -1: none is left. */
-static int replace(struct gb_scan *s, struct lane *l, const struct gb_error *why, struct gb_error *err)
+static int replace(struct gb_scan *s, struct lane *l, struct gb_error *why, struct gb_error *err)
 {
         unsigned set = l->brick->set, base = set * s->volume->set_size;
 
         gb_feed_close(l->feed);
         l->feed = NULL;
+        gb_error_prefix(why, "%s", l->brick->name);
         l->brick->usable = false;
         l->brick->error = *why;
         for (unsigned i = 0; i < s->volume->set_size; i++) {

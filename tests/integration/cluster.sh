@@ -11,7 +11,8 @@
 #
 #   start_cluster N             N nodes, glusterd on each, all of one pool
 #   on NODE COMMAND...          on that node (`client`: here).  The pid of the command is that of `on`.
-#   start_agents [NODE...]      gbackupd on these or all nodes; agent_pid NODE, agent_pids NODE (all, workers last)
+#   start_agents [NODE...]      gbackupd on these or all nodes; agent_pid NODE, agent_pids NODE (all, workers last),
+#                               no_workers NODE
 #   kill_agent NODE [-SIGNAL]   the listening process (TERM); kill_workers NODE [-SIGNAL]: only those of connections
 #   stop_agents [NODE...]
 #   cluster_volume NAME TYPE [OPTION VALUE]...  bricks spread over the nodes, round robin; types as make_volume
@@ -24,6 +25,7 @@
 #   set_skew NODE SECONDS       clock of glusterd, bricks and gbackupd started there from now on
 #   start_glusterd_on NODE, kill_glusterd NODE, reaches FROM TO (by TCP, with agents running)
 #   run_cli, fails              on the node CLI_NODE (n1, or `client`), with --rsh=CLI_RSH unless that is empty
+#   generations SESSION KIND    committed or pending: the generation on every node that answers, each once
 #   start_cli ARGS...           in the background, as CLI_PID; output in $OUT and $ERR
 GB_NO_NODE=1
 # shellcheck source=tests/integration/functions.sh
@@ -261,6 +263,7 @@ gb_agent_on_ready() {
 }
 agent_pid() { echo "${gb_agent[$1]:-}"; }
 gb_workers() { ps -o pid= --ppid "${gb_agent[$1]:-0}"; }
+no_workers() { [ -z "$(gb_workers "$1")" ]; }
 agent_pids() {
         agent_pid "$1"
         gb_workers "$1"
@@ -313,4 +316,10 @@ gb_run_program() { # for run_cli
         local seconds=$1
         shift
         on "$CLI_NODE" timeout -k 5 "$seconds" "$GB_CLI_PROGRAM" ${CLI_RSH:+--rsh="$CLI_RSH"} "$@"
+}
+# generations SESSION KIND: the generation of a kind (committed, pending) on every node that answers, each once.
+generations() {
+        gb_run_program 60 show "$1" --json 2>/dev/null | python3 -c '
+import json, sys
+print(*sorted({(n.get(sys.argv[1]) or {}).get("generation") or "-" for n in json.load(sys.stdin)["nodes"] if "error" not in n}))' "$2"
 }

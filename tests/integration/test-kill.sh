@@ -1,0 +1,82 @@
+#!/bin/bash
+# gbackup-cli ends where it should not: it is killed at each step from prepare to the end, and interrupted in each
+# phase.  The session is then at the old generation or at the new one, on all agents the same, and no change is
+# in no list.  GB_LONG=1: each step; else some.
+# shellcheck source-path=SCRIPTDIR
+. "$(dirname "$0")/cluster.sh"
+requires "strace is not installed" command -v strace
+
+LONG=${GB_LONG:-}
+start_cluster 2
+cluster_volume pair rep2
+start_agents
+mount_volume pair
+pair=$M
+run_cli 0 register s-pair n1 pair
+run_cli 0 s-pair --out-file="$T/first"
+
+# run_and_kill SYSCALL N: `gbackup-cli s-pair` is killed at its Nth call of SYSCALL; N 0: not, and says how many
+# there were.
+run_and_kill() {
+        local kill=()
+        [ "$2" = 0 ] || kill=(-e "inject=$1:signal=KILL:when=$2")
+        rm -f "$T/killed.jsonl" "$T/killed.jsonl.manifest"
+        on "$CLI_NODE" strace -qq -o "$T/strace.out" -e trace="$1" "${kill[@]}" \
+                "$GB_CLI_PROGRAM" ${CLI_RSH:+--rsh="$CLI_RSH"} -q s-pair --format=jsonl --out-file="$T/killed.jsonl" >/dev/null 2>&1
+        [ "$2" != 0 ] || grep -c "^$1(" "$T/strace.out"
+}
+json() { python3 -c 'import json, sys; print(json.load(open(sys.argv[1])).get(sys.argv[2]) or "-")' "$1" "$2" 2>/dev/null || echo -; }
+# A change is in the list of the run that was killed, if the session counts that list, or in the next one.
+after_kill() { # NAME WHAT
+        local counted=no
+        run_cli 0 s-pair --format=jsonl --out-file="$T/next.jsonl" || return
+        is "$(generations s-pair committed)" "$(json "$T/next.jsonl.manifest" generation)" "$2: committed"
+        is "$(generations s-pair pending)" "-" "$2: pending"
+        [ "$(json "$T/next.jsonl.manifest" base)" != "$(json "$T/killed.jsonl.manifest" generation)" ] || counted=yes
+        if [ "$counted" = yes ]; then
+                in_list "$T/killed.jsonl" "NEW $1" || problem "$2: the session counts a list without $1"
+                counted_once=1
+        else
+                in_list "$T/next.jsonl" "NEW $1" || problem "$2: $1 is in no list"
+                uncounted_once=1
+        fi
+}
+
+it "the CLI is killed at every step between prepare and commit: nothing is lost, all agents agree"
+counted_once='' uncounted_once=''
+for call in sendto rename linkat fsync; do
+        echo x >"$pair/count-$call"
+        calls=$(run_and_kill $call 0)
+        first=1
+        [ $call != sendto ] || first=$((calls - 9)) # from the last of the questions on
+        step=1
+        [ -n "$LONG" ] || step=3
+        for ((i = first; i <= calls; i += step)); do
+                echo x >"$pair/at-$call-$i"
+                run_and_kill $call $i
+                after_kill "at-$call-$i" "killed at $call $i of $calls"
+        done
+done
+[ -n "$counted_once" ] && [ -n "$uncounted_once" ] || problem "the kills were all on one side of the commit"
+
+it "^C ends every phase at once and leaves nothing behind"
+mkdir "$T/interrupted"
+slowest=0 stopped=0 times=()
+for ((ms = 5; ms < 1200; ms += $([ -n "$LONG" ] && echo 10 || echo 120))); do
+        echo x >"$pair/interrupted-at-$ms"
+        gb_words_on "$CLI_NODE" "$GB_CLI_PROGRAM" ${CLI_RSH:+--rsh="$CLI_RSH"} s-pair --out-file="$T/interrupted/out"
+        read -r status lived < <(python3 "$GB_HERE/interrupt.py" "$ms" "${gb_words[@]}")
+        [[ $status =~ ^[01]$ ]] || problem "after $ms ms: status $status"
+        times+=("$ms:$lived")
+        [ "$lived" = 0 ] || stopped=$((stopped + 1))
+        [ "$lived" -le "$slowest" ] || slowest=$lived
+        [ "$lived" = 0 ] || [ "$status" = 0 ] || { # the lock goes with the connection, which takes a moment
+                wait_for 5 no_workers n1 && wait_for 5 no_workers n2 || problem "after $ms ms: workers live on"
+        }
+done
+[ "$stopped" -gt 2 ] || problem "only $stopped runs were interrupted"
+[ "$slowest" -le 400 ] || problem "it took up to $slowest ms: ${times[*]}" # 150 and what a busy machine adds
+echo "# ^C: $stopped runs, slowest $slowest ms"
+is "$(gb_names "$T/interrupted" | grep -vx 'out\|out.manifest')" "" "files left"
+run_cli 0 s-pair --out-file="$T/got"
+is "$(generations s-pair pending)" "-" "pending generation"
