@@ -26,6 +26,7 @@
 /* A slice that has a file. */
 struct file {
         int64_t ts;
+        int64_t age; /* time stamp of its name or of its last record, whichever is later */
         uint32_t day; /* YYYYMMDD of its directory, 0: the changelog directory itself */
         uint32_t blocks; /* of 512 bytes */
 };
@@ -106,6 +107,7 @@ static int take_files(struct files *f, DIR *d, uint32_t day, struct gb_error *er
                 }
                 if (!S_ISREG(st.st_mode))
                         continue;
+                one.age = st.st_mtime > one.ts ? st.st_mtime : one.ts;
                 one.blocks = st.st_blocks > UINT32_MAX ? UINT32_MAX : (uint32_t)st.st_blocks;
                 if (gb_vec_push(&f->v, one) < 0)
                         return gb_error_set(err, GB_ERR_MEMORY, "out of memory for the list of slices");
@@ -138,7 +140,7 @@ static int by_age(const void *a, const void *b)
 {
         const struct file *x = a, *y = b;
 
-        return (x->ts > y->ts) - (x->ts < y->ts);
+        return (x->age > y->age) - (x->age < y->age);
 }
 
 static int find_files(const struct gb_brick *b, struct files *f, struct gb_error *err)
@@ -183,7 +185,7 @@ static size_t removable(const struct files *f, int64_t below)
 
         if (below > old)
                 below = old;
-        while (n < f->v.n && f->v.v[n].ts < below)
+        while (n < f->v.n && f->v.v[n].age < below)
                 n++;
         return n > GB_USAGE_MARGIN ? n - GB_USAGE_MARGIN : 0;
 }
@@ -194,11 +196,14 @@ static int read_usage(const struct gb_brick *b, struct files *f, struct gb_usage
         if (find_files(b, f, err) < 0 || count_htime(f, &out->htime_bytes, err) < 0)
                 return gb_error_prefix(err, "%.512s", b->path);
         out->slices = f->v.n;
-        for (size_t i = 0; i < f->v.n; i++)
+        for (size_t i = 0; i < f->v.n; i++) {
+                int64_t ts = f->v.v[i].ts;
+
                 out->bytes += (uint64_t)f->v.v[i].blocks * 512;
-        if (f->v.n) {
-                out->oldest = f->v.v[0].ts;
-                out->newest = f->v.v[f->v.n - 1].ts;
+                if (!out->oldest || ts < out->oldest)
+                        out->oldest = ts;
+                if (ts > out->newest)
+                        out->newest = ts;
         }
         return 0;
 }

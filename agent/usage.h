@@ -27,7 +27,8 @@ struct gb_usage {
 /* What is younger than this many seconds is kept whatever is asked: a slice bears the time of its end. */
 #define GB_USAGE_YOUNG 3600
 
-/* Slices with ts < below are removable, but for the newest GB_USAGE_MARGIN of them. */
+/* Slices are removable that are named for, and were written to last, before `below`: a node that boots with a wrong
+ * clock names the slice it finds as if it were old (decision 0040).  But for the newest GB_USAGE_MARGIN of them. */
 int gb_usage_count(const struct gb_brick *b, int64_t below, struct gb_usage *out, struct gb_error *err);
 /* The same, and removes them, oldest first. */
 int gb_usage_purge(const struct gb_brick *b, int64_t below, gb_deadline until, struct gb_usage *out,

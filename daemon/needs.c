@@ -12,6 +12,9 @@
 #include "history.h"
 #include "needs.h"
 
+/* Slices are named up to a second early, and clocks are adjusted. */
+#define SLACK 60
+
 struct asked {
         struct gb_need *need;
         bool cumulative;
@@ -30,7 +33,7 @@ static int add_cursor(void *arg, const char *session, const char *volume, const 
                 return 0;
         (void)err;
         if (gb_cursor_parse(cursor, len, &c, &ignored) == 0)
-                from = c.prev_ts > 0 && c.prev_ts < c.last_ts ? c.prev_ts : c.last_ts;
+                from = (c.prev_ts > 0 && c.prev_ts < c.last_ts ? c.prev_ts : c.last_ts) - SLACK;
         gb_need_add(a->need, from, "session %.150s (%.30s)", session, state);
         return 0;
 }

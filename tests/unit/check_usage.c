@@ -40,15 +40,6 @@ static void teardown(void)
         gb_fake_free(fake);
 }
 
-static void slice(int64_t ts)
-{
-        gb_gfid g = gb_fake_gfid(fake);
-
-        gb_fake_slice_begin(fake);
-        gb_fake_D(fake, &g);
-        gb_fake_slice_end(fake, ts);
-}
-
 static char *path_of(int64_t ts)
 {
         static char path[4200];
@@ -60,6 +51,24 @@ static char *path_of(int64_t ts)
         n += strftime(path + n, sizeof(path) - n, "%Y/%m/%d/CHANGELOG.", &tm);
         snprintf(path + n, sizeof(path) - n, "%lld", (long long)ts);
         return path;
+}
+
+static void written(const char *path, int64_t when)
+{
+        const struct timespec times[2] = {{.tv_sec = when}, {.tv_sec = when}};
+
+        ck_assert_int_eq(utimensat(AT_FDCWD, path, times, AT_SYMLINK_NOFOLLOW), 0);
+}
+
+/* Closed, and written to last, at `ts`. */
+static void slice(int64_t ts)
+{
+        gb_gfid g = gb_fake_gfid(fake);
+
+        gb_fake_slice_begin(fake);
+        gb_fake_D(fake, &g);
+        gb_fake_slice_end(fake, ts);
+        written(path_of(ts), ts);
 }
 
 static bool there(int64_t ts)
@@ -149,14 +158,28 @@ START_TEST(the_last_hour_stays_whatever_is_asked)
 }
 END_TEST
 
+START_TEST(what_was_written_lately_stays_whatever_its_name)
+{
+        for (int i = 9; i > 5; i--)
+                slice(now - i * DAY);
+        written(path_of(now - 9 * DAY), now - DAY); /* a node that booted with a wrong clock */
+        ck_assert_uint_eq(purge(now - 2 * DAY).removable, 1);
+        ck_assert(there(now - 9 * DAY) && !there(now - 8 * DAY));
+}
+END_TEST
+
 START_TEST(flat_slices_of_old_releases_go_too)
 {
+        char path[4200];
+
         for (int i = 5; i > 0; i--) {
                 gb_gfid g = gb_fake_gfid(fake);
 
                 gb_fake_slice_begin(fake);
                 gb_fake_D(fake, &g);
                 gb_fake_slice_flat(fake, now - i * DAY);
+                snprintf(path, sizeof(path), "%s/CHANGELOG.%lld", fake->dir, (long long)(now - i * DAY));
+                written(path, now - i * DAY);
         }
         ck_assert_uint_eq(purge(INT64_MAX).removable, 3);
 }
@@ -188,6 +211,7 @@ static void put(const char *name)
         fd = open(path, O_WRONLY | O_CREAT | O_EXCL, 0600);
         ck_assert_int_ge(fd, 0);
         close(fd);
+        written(path, 1600000000);
 }
 
 static bool is_there(const char *name)
@@ -298,6 +322,7 @@ int main(void)
         tcase_add_test(t, closed_slices_are_counted);
         tcase_add_test(t, what_is_needed_stays_and_two_before_it);
         tcase_add_test(t, the_last_hour_stays_whatever_is_asked);
+        tcase_add_test(t, what_was_written_lately_stays_whatever_its_name);
         tcase_add_test(t, flat_slices_of_old_releases_go_too);
         tcase_add_test(t, empty_day_directories_of_long_ago_go);
         tcase_add_test(t, other_names_are_left_alone);
