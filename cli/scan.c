@@ -1,17 +1,16 @@
 /*
  * scan - see scan.h.
  *
- * The merge is a loser-free binary heap of lanes ordered by (path, lane).  Equal paths are folded:
- * the entry with a gfid and a type other than linkto's stays, which is simply the first.  A lane is
- * one feed; sets that must be united have several.
+ * A lane is one feed, and merge.[ch] makes one list of all of them; sets that must be united have several. Of
+ * equal paths the first lane's entry stays.
  */
 #include <config.h>
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/order.h"
 #include "feed.h"
+#include "merge.h"
 #include "scan.h"
 #include "wire_error.h"
 
@@ -19,7 +18,6 @@ struct lane {
         struct gb_vbrick *brick;
         struct gb_feed *feed;
         struct gb_block_reader reader;
-        struct gb_entry head;
 };
 
 struct gb_scan {
@@ -30,12 +28,7 @@ struct gb_scan {
         unsigned chunk;
         struct lane *lanes;
         unsigned n_lanes;
-        unsigned *heap;
-        unsigned n_heap;
-        bool started; /* heap[0]'s head was delivered and must move on */
-        char last[GB_PATH_MAX];
-        size_t last_len;
-        uint64_t delivered;
+        struct gb_merge *merge;
 };
 
 static void query_for(const struct gb_scan *s, const struct lane *l, gbx_query *q)
@@ -97,16 +90,21 @@ static int replace(struct gb_scan *s, struct lane *l, struct gb_error *why, stru
 }
 
 /* Move a lane to its next entry: 1, 0 at its end, -1. */
-static int advance(struct gb_scan *s, struct lane *l, struct gb_error *err)
+static int advance(void *arg, unsigned lane, struct gb_entry *e, size_t *same, struct gb_error *err)
 {
+        struct gb_scan *s = arg;
+        struct lane *l = &s->lanes[lane];
+
         for (;;) {
                 const void *data;
                 size_t len;
                 struct gb_error why = {0};
-                int rc = gb_block_next(&l->reader, &l->head, &why);
+                int rc = gb_block_next(&l->reader, e, &why);
 
-                if (rc == 1)
+                if (rc == 1) {
+                        *same = l->reader.same;
                         return 1;
+                }
                 if (rc == 0) {
                         rc = gb_feed_next(l->feed, &data, &len, &why);
                         if (rc == 0)
@@ -128,33 +126,6 @@ static int advance(struct gb_scan *s, struct lane *l, struct gb_error *err)
                 }
                 gb_block_feed(&l->reader, NULL, 0);
         }
-}
-
-static bool before(const struct gb_scan *s, unsigned a, unsigned b)
-{
-        const struct gb_entry *x = &s->lanes[a].head, *y = &s->lanes[b].head;
-        int c = gb_path_cmp(x->path, x->len, y->path, y->len);
-
-        return c ? c < 0 : a < b;
-}
-
-static void sift_down(struct gb_scan *s, unsigned i)
-{
-        unsigned lane = s->heap[i];
-
-        for (;;) {
-                unsigned c = 2 * i + 1;
-
-                if (c >= s->n_heap)
-                        break;
-                if (c + 1 < s->n_heap && before(s, s->heap[c + 1], s->heap[c]))
-                        c++;
-                if (!before(s, s->heap[c], lane))
-                        break;
-                s->heap[i] = s->heap[c];
-                i = c;
-        }
-        s->heap[i] = lane;
 }
 
 static int add_set(struct gb_scan *s, unsigned set, unsigned *missing, struct gb_error *err)
@@ -193,17 +164,8 @@ static int start_lanes(struct gb_scan *s, struct gb_error *err)
                 if (replace(s, &s->lanes[i], &why, err) < 0)
                         return -1;
         }
-        for (unsigned i = 0; i < s->n_lanes; i++) {
-                int rc = advance(s, &s->lanes[i], err);
-
-                if (rc < 0)
-                        return -1;
-                if (rc)
-                        s->heap[s->n_heap++] = i;
-        }
-        for (unsigned i = s->n_heap; i-- > 0;)
-                sift_down(s, i);
-        return 0;
+        s->merge = gb_merge_new(s->n_lanes, advance, s, err);
+        return s->merge ? gb_merge_start(s->merge, err) : -1;
 }
 
 static int copy_roots(struct gb_scan *s, struct gb_error *err)
@@ -231,8 +193,7 @@ struct gb_scan *gb_scan_open(const struct gb_cli *c, struct gb_volume *v, const 
         s->volume = v;
         s->o = *o;
         s->lanes = calloc(v->n_bricks + 1, sizeof(*s->lanes));
-        s->heap = calloc(v->n_bricks + 1, sizeof(*s->heap));
-        if (!s->lanes || !s->heap)
+        if (!s->lanes)
                 goto no_memory;
         if (copy_roots(s, err) < 0)
                 goto fail;
@@ -249,42 +210,9 @@ fail:
         return NULL;
 }
 
-/* Take heap[0]'s lane to its next entry. */
-static int step(struct gb_scan *s, struct gb_error *err)
-{
-        int rc = advance(s, &s->lanes[s->heap[0]], err);
-
-        if (rc < 0)
-                return -1;
-        if (!rc)
-                s->heap[0] = s->heap[--s->n_heap];
-        if (s->n_heap)
-                sift_down(s, 0);
-        return 0;
-}
-
 int gb_scan_next(struct gb_scan *s, struct gb_entry *e, struct gb_error *err)
 {
-        for (;;) {
-                const struct gb_entry *head;
-
-                if (s->started && s->n_heap && step(s, err) < 0)
-                        return -1;
-                s->started = true;
-                if (!s->n_heap)
-                        return 0;
-                head = &s->lanes[s->heap[0]].head;
-                if (s->n_lanes > 1 && s->delivered && head->len == s->last_len &&
-                    memcmp(head->path, s->last, head->len) == 0)
-                        continue; /* the same name from another lane */
-                if (s->n_lanes > 1) {
-                        memcpy(s->last, head->path, head->len);
-                        s->last_len = head->len;
-                }
-                s->delivered++;
-                *e = *head;
-                return 1;
-        }
+        return gb_merge_take(s->merge, e, err);
 }
 
 void gb_scan_close(struct gb_scan *s)
@@ -294,7 +222,7 @@ void gb_scan_close(struct gb_scan *s)
         for (unsigned i = 0; i < s->n_lanes; i++)
                 gb_feed_close(s->lanes[i].feed);
         free(s->lanes);
-        free(s->heap);
+        gb_merge_free(s->merge);
         free(s->roots);
         free(s);
 }

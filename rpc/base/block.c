@@ -110,7 +110,7 @@ int gb_block_add(struct gb_block_writer *w, const struct gb_entry *e)
 void gb_block_reader_init(struct gb_block_reader *r)
 {
         r->in = (struct gb_reader){0};
-        r->len = 0;
+        r->len = r->same = 0;
         r->block_start = true;
 }
 
@@ -142,6 +142,8 @@ static bool rest_valid(const struct gb_block_reader *r, size_t shared, const cha
 
         if (begun + head > GB_NAME_MAX)
                 return false;
+        if (!end && begun + head > 2) /* too long for "." and "..": most are */
+                return !memchr(rest, '\0', n);
         memcpy(name, r->path + shared - begun, begun);
         memcpy(name + begun, rest, head);
         if (!gb_path_valid(name, begun + head))
@@ -162,6 +164,7 @@ int gb_block_next(struct gb_block_reader *r, struct gb_entry *e, struct gb_error
         uint64_t shared, n;
         const uint8_t *rest;
         uint8_t type;
+        size_t same;
 
         if (in.p == in.end)
                 return 0;
@@ -181,12 +184,14 @@ int gb_block_next(struct gb_block_reader *r, struct gb_entry *e, struct gb_error
                 return malformed(r, err, "cut off");
         if (!e->has_gfid)
                 e->gfid = GB_GFID_NULL;
-        if (gb_path_cmp((const char *)rest, (size_t)n, r->path + shared, r->len - (size_t)shared) <= 0)
+        if (gb_path_cmp_same((const char *)rest, (size_t)n, r->path + shared, r->len - (size_t)shared,
+                             &same) <= 0)
                 return malformed(r, err, "path out of order");
         if (!rest_valid(r, (size_t)shared, (const char *)rest, (size_t)n))
                 return malformed(r, err, "bad path");
         memcpy(r->path + shared, rest, (size_t)n);
         r->len = (size_t)(shared + n);
+        r->same = (size_t)shared + same;
         r->in = in;
         r->block_start = false;
         e->path = r->path;

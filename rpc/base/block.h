@@ -53,6 +53,7 @@ struct gb_block_reader {
         struct gb_reader in;
         char path[GB_PATH_MAX + 1];
         size_t len;      /* of the path last returned, kept across blocks for the order check */
+        size_t same; /* bytes that the last entry shares with the one before, in front */
         bool block_start;
 };
 

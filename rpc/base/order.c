@@ -58,14 +58,26 @@ static inline int rank(char c)
         return byte == '/' ? 0 : byte + (byte < '/');
 }
 
-int gb_path_cmp(const char *a, size_t alen, const char *b, size_t blen)
+static inline int compare(const char *a, size_t alen, const char *b, size_t blen, size_t *same)
 {
         size_t n = alen < blen ? alen : blen;
-        size_t same = common_prefix(a, b, n);
 
-        if (same < n)
-                return rank(a[same]) - rank(b[same]);
+        *same = common_prefix(a, b, n);
+        if (*same < n)
+                return rank(a[*same]) - rank(b[*same]);
         return (alen > blen) - (alen < blen);
+}
+
+int gb_path_cmp(const char *a, size_t alen, const char *b, size_t blen)
+{
+        size_t same;
+
+        return compare(a, alen, b, blen, &same);
+}
+
+int gb_path_cmp_same(const char *a, size_t alen, const char *b, size_t blen, size_t *same)
+{
+        return compare(a, alen, b, blen, same);
 }
 
 size_t gb_common_prefix(const char *a, size_t alen, const char *b, size_t blen)

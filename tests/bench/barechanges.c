@@ -3,9 +3,9 @@
  *
  *   barechanges SINCE BRICK...
  *
- * Reads the closed ascii slices of each brick whose time is above SINCE, collects the distinct gfids of their records,
- * and does one lgetxattr on the handle of each; nothing else: no gap is noticed, no name found, nothing sent or united.
- * One brick after the other.  Prints records, gfids, and how many of these exist.
+ * Reads the closed ascii slices of each brick whose time is above SINCE, collects the distinct gfids of their
+ * records, and does one lgetxattr on the handle of each; nothing else: no gap is noticed, no name found,
+ * nothing sent or united. One brick after the other.  Prints records, gfids, and how many of these exist.
  */
 #include <err.h>
 #include <fcntl.h>
@@ -120,7 +120,8 @@ static void look(const char *root)
 
         for (size_t i = 0; i < cap; i++)
                 if (set[i][0]) {
-                        snprintf(path, sizeof(path), "%s/.glusterfs/%.2s/%.2s/%.36s", root, set[i], set[i] + 2, set[i]);
+                        snprintf(path, sizeof(path), "%s/.glusterfs/%.2s/%.2s/%.36s", root, set[i],
+                                 set[i] + 2, set[i]);
                         present += lgetxattr(path, "trusted.gfid", value, sizeof(value)) >= 0;
                 }
 }
