@@ -27,10 +27,11 @@ int gb_cursor_format(const struct gb_cursor *c, char *out, size_t size, struct g
         int n = snprintf(out, room,
                          "%s htime=%s hlen=%" PRIu64 " hts=%" PRId64 " last=%" PRId64 " prev=%" PRId64
                          " pborn=%" PRId64 " ino=%" PRIu64 " born=%" PRId64 " len=%" PRIu64
-                         " hash=%016" PRIx64 " version=%" PRIu64 " node=%s when=%" PRId64 " brick=",
+                         " hash=%016" PRIx64 " version=%" PRIu64 " log=%" PRIu64 " logat=%" PRIu64
+                         " node=%s when=%" PRId64 " brick=",
                          magic, c->htime, c->htime_len, c->htime_ts, c->last_ts, c->prev_ts, c->prev_born,
                          c->live_ino, c->live_born, c->live_len, c->live_hash, c->volume_version,
-                         gb_gfid_format(&c->node, node), c->when);
+                         c->log.ino, c->log.offset, gb_gfid_format(&c->node, node), c->when);
         size_t len = n < 0 ? room : (size_t)n;
 
         for (const char *p = c->brick; *p; p++) {
@@ -90,6 +91,14 @@ static bool take_seconds(struct text *t, const char *key, int64_t *v)
 }
 
 /* A cursor that was written before there was this field has none: 0. */
+static bool take_later_u64(struct text *t, const char *key, uint64_t *v)
+{
+        struct text ahead = *t;
+
+        *v = 0;
+        return !take_key(&ahead, key) || take_u64(t, key, v);
+}
+
 static bool take_later(struct text *t, const char *key, int64_t *v)
 {
         struct text ahead = *t;
@@ -191,6 +200,7 @@ int gb_cursor_parse(const char *text, size_t len, struct gb_cursor *c, struct gb
             !take_u64(&t, "ino", &c->live_ino) || !take_later(&t, "born", &c->live_born) ||
             !take_u64(&t, "len", &c->live_len) ||
             !take_hash(&t, &c->live_hash) || !take_u64(&t, "version", &c->volume_version) ||
+            !take_later_u64(&t, "log", &c->log.ino) || !take_later_u64(&t, "logat", &c->log.offset) ||
             !take_node(&t, &c->node) || !take_seconds(&t, "when", &c->when) || !take_brick(&t, c->brick))
                 return gb_error_set(err, GB_ERR_CORRUPT, "damaged history cursor at byte %zu",
                                     (size_t)(t.p - text));

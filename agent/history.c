@@ -170,7 +170,8 @@ static int add_part(struct gb_history *h, const struct gb_slice *s, enum role ro
 
 /*
  * A hole in the heartbeat is a brick that was down, which loses nothing; unless changelog was switched off,
- * the brick started, stopped, changelog switched on.  Only the number of volume changes tells.
+ * the brick started, stopped, changelog switched on.  The brick's log tells, or else the number of volume
+ * changes.
  */
 static int check_holes(const struct gb_history *h, const struct volume_now *now, int64_t to,
                        struct gb_error *err)
@@ -178,8 +179,9 @@ static int check_holes(const struct gb_history *h, const struct volume_now *now,
         int64_t limit = 3 * (int64_t)now->rollover > HOLE_MIN ? 3 * (int64_t)now->rollover : HOLE_MIN;
         uint64_t changes = now->version - h->from.volume_version;
         int64_t since, hole;
-        unsigned restarts;
+        unsigned restarts, on, off;
         char at[32];
+        bool log;
 
         if (!now->known)
                 return 0;
@@ -197,6 +199,12 @@ static int check_holes(const struct gb_history *h, const struct volume_now *now,
                 return gb_error_set(err, GB_ERR_GAP,
                                     "the volume's version went back from %" PRIu64 " to %" PRIu64,
                                     h->from.volume_version, now->version);
+        log = gb_bricklog_starts(h->b->path, &h->from.log, &on, &off);
+        if (log && off)
+                return gb_error_set(err, GB_ERR_GAP,
+                                    "the brick was started with changelog off, as its log says");
+        if (log && on >= restarts)
+                return 0;
         if (restarts && changes >= (hole > limit ? CHANGES_WITH_HOLE : CHANGES_WITH_RESTART))
                 return gb_error_set(err, GB_ERR_GAP,
                                     "no sign of the brick for %" PRId64 " s from %s while the volume was "
@@ -354,6 +362,7 @@ static int open_window(struct gb_history *h, const struct gb_glusterd *gd, const
         int rc;
 
         h->opened = (int64_t)time(NULL);
+        h->next.log = gb_bricklog_now(h->b->path);
         /* The version that the next cursor keeps is from before the snapshot, the one compared with this
          * cursor from after it: a change in between counts in both windows rather than in none. */
         if (ask_glusterd(h->b, gd, h->dir, &before, err) < 0)
@@ -639,6 +648,7 @@ static int try_cursor(const struct gb_brick *b, const struct gb_glusterd *gd, st
         struct volume_now now;
         int rc;
 
+        h.next.log = gb_bricklog_now(b->path);
         if (set_dir(b, h.dir, sizeof(h.dir), err) < 0 || ask_glusterd(b, gd, h.dir, &now, err) < 0)
                 return -1;
         if (gb_chain_open(h.dir, (int64_t)time(NULL), 0, NULL, GB_HTIME_TAIL, &h.chain, err) < 0)

@@ -18,7 +18,8 @@
  * Whatever breaks the chain is GB_ERR_GAP with the brick, the interval and the reason in the text:
  * another HTIME, a slice missing, unparsable, overwritten, not as the brick left it, not starting with the
  * bytes already read; a foreign prefix; a restart, and a hole in the heartbeat together with four or more
- * volume changes, which is what switching changelog off behind a stopped brick looks like (facts 3.5 c).  By time there
+ * volume changes, which is what switching changelog off behind a stopped brick looks like (facts 3.5 c), unless the brick's log
+ * tells.  By time there
  * is no volume version to compare with, so there a hole alone is a gap.
  */
 #ifndef GB_HISTORY_H
@@ -26,6 +27,7 @@
 
 #include "base/clock.h"
 #include "brick.h"
+#include "bricklog.h"
 #include "changelog.h"
 #include "glusterd.h"
 
@@ -42,6 +44,7 @@ struct gb_cursor {
         uint64_t live_len;     /* bytes of the live slice already read, 0: it held no record */
         uint64_t live_hash;    /* xxh64, seed 0, of these bytes */
         uint64_t volume_version;
+        struct gb_bricklog log; /* of the brick */
         gb_gfid node;
         int64_t when;          /* wall clock of this node, unix seconds; information only */
         char brick[GB_BRICK_PATH_MAX + 1];

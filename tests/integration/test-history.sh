@@ -82,12 +82,6 @@ f_live_truncated() {
         truncate -s 51 "$(cl "$1" "$2")/CHANGELOG"
 }
 f_live_emptied() { echo x >"$T/mnt/$1/in-live"; truncate -s 0 "$(cl "$1" "$2")/CHANGELOG"; echo y >"$T/mnt/$1/more-live"; }
-f_live_replaced() {
-        echo x >"$T/mnt/$1/in-live"
-        head -c 51 "$(cl "$1" "$2")/CHANGELOG" >"$T/live"
-        mv "$T/live" "$(cl "$1" "$2")/CHANGELOG"
-        wait_rollover "$1"
-}
 f_same_second() { # two rollovers of one name: until it comes out
         local i
         for i in 1 2 3 4 5 6 7 8; do
@@ -142,13 +136,17 @@ f_silent() {
         mount_volume "$1"
 }
 f_silent_kill() { # without a stop of the volume
+        umount "$T/mnt/$1"
         kill_brick "$1" "$2"
         gv set "$1" changelog.changelog off
         restart_brick "$1" "$2"
-        wait_for 20 touch "$T/mnt/$1/unseen"
+        mount_volume "$1"
+        echo x >"$M/unseen"
+        umount "$M"
         kill_brick "$1" "$2"
         gv set "$1" changelog.changelog on
         restart_brick "$1" "$2"
+        mount_volume "$1"
 }
 f_version() { # glusterd's files are older ones
         local pid
@@ -237,11 +235,11 @@ afterwards() {
 }
 
 # In --long all of them; the others here stand for what each finds out.
-cases dist1 3 0 slice_short slice_other_gfid slice_foreign live_truncated same_second
+cases dist1 3 0 slice_short slice_other_gfid slice_foreign live_truncated same_second silent_kill
 cases rep2 0 0 slice_short
 cases rep2 3 "0 1" slice_name
 if [ -n "${GB_LONG:-}" ]; then
-        cases dist1 3 0 live_replaced dir_changed slice_deleted slice_torn slice_header_only slice_empty slice_header slice_gfid slice_fop slice_name \
+        cases dist1 3 0 dir_changed slice_deleted slice_torn slice_header_only slice_empty slice_header slice_gfid slice_fop slice_name \
                 slice_zeros htime_torn htime_middle live_deleted off_on silent version rollover_1
         cases rep2 0 1 slice_deleted slice_torn slice_foreign htime_torn htime_deleted live_truncated moved_away slice_zeros
         cases rep2 3 "0 1" slice_deleted slice_zeros htime_torn
