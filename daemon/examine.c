@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "certs.h"
 #include "examine.h"
 #include "findings.h"
 #include "history.h"
@@ -127,6 +128,54 @@ static void look_at_store(struct look *l, const char *volume, const struct gb_vo
         xdr_free((xdrproc_t)xdr_gbx_sessions_res, (char *)&all);
 }
 
+/* ---- certificates ---- */
+
+static void look_at_cert(struct look *l, const char *file, const struct gb_cert *c)
+{
+        int64_t now = (int64_t)time(NULL), days = (c->not_after - now) / 86400;
+        const char *name = c->name[0] ? c->name : "one without a name";
+
+        if (c->not_after <= now)
+                gb_finding(&l->f, GBX_WARNING, "certificate", "", "gbackup-cli tls setup --renew, on a node",
+                           "%s: the certificate of %s has expired", file, name);
+        else if (c->not_before > now)
+                gb_finding(&l->f, GBX_WARNING, "certificate", "", "look at the clocks",
+                           "%s: the certificate of %s is not valid yet", file, name);
+        else if (days < GB_CERT_WARN_DAYS)
+                gb_finding(&l->f, GBX_WARNING, "certificate", "", "gbackup-cli tls setup --renew, on a node",
+                           "%s: the certificate of %s expires in %" PRId64 " days", file, name, days);
+}
+
+/* Is the node's own certificate for this node? */
+static void look_at_own(struct look *l, const char *file, const struct gb_certs *certs)
+{
+        struct gb_error ignored;
+        gb_gfid node;
+
+        if (!certs->list.n || gb_glusterd_node(&l->w->gd, &node, &ignored) < 0)
+                return;
+        if (!certs->list.v[0].has_uuid || !gb_gfid_eq(&certs->list.v[0].uuid, &node))
+                gb_finding(&l->f, GBX_WARNING, "certificate", "", "gbackup-cli tls setup, on a node",
+                           "%s: the certificate is not of this node's uuid", file);
+}
+
+static void look_at_certs(struct look *l, const char *name, bool own)
+{
+        struct gb_certs certs = {{NULL, 0, 0}};
+        struct gb_error err = {0};
+        char file[GB_SETTING_PATH_MAX + 32];
+
+        snprintf(file, sizeof(file), "%s/%s", l->w->settings->tls_dir, name);
+        if (gb_certs_load(&certs, file, false, &err) < 0)
+                gb_finding(&l->f, GBX_WARNING, "certificate", "", "gbackup-cli tls setup, on a node", "%s",
+                           err.text);
+        for (size_t i = 0; i < certs.list.n; i++)
+                look_at_cert(l, file, &certs.list.v[i]);
+        if (own)
+                look_at_own(l, file, &certs);
+        gb_certs_fini(&certs);
+}
+
 /* ---- what glusterd's hook has noted ---- */
 
 /* How far back a change is worth a note. */
@@ -192,6 +241,8 @@ int gb_examine_node(struct gb_worker *w, const char *volume, gbx_examine_res *re
                 gb_finding(&l.f, GBX_NOTE, "restored", "", "make a full list if none was made since",
                            "the volume was restored from a snapshot: records do not tell what that changed");
         look_at_state(&l);
+        look_at_certs(&l, "node.pem", true);
+        look_at_certs(&l, "peers.pem", false);
         look_at_store(&l, volume, &v);
         look_at_events(&l, volume);
         return 0;

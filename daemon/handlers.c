@@ -35,6 +35,7 @@ char *gb_handler_volume(const struct gb_worker *w, const gbx_volname *v, struct 
         if (!s || gb_volume_name_check(s, err) < 0 ||
             gb_caller_may(&w->caller, GB_RIGHT_LIST, "it", s, err) < 0)
                 return NULL;
+        gb_log_field("VOLUME", s);
         return gb_steal_ptr(&s);
 }
 
@@ -43,7 +44,10 @@ char *gb_handler_session(const gbx_name *n, struct gb_error *err)
         GB_CLEANUP_FREE
         char *s = gb_wire_string(n->gbx_name_val, n->gbx_name_len, GB_SESSION_MAX, "session", err);
 
-        return s && gb_session_name_check(s, err) == 0 ? gb_steal_ptr(&s) : NULL;
+        if (!s || gb_session_name_check(s, err) < 0)
+                return NULL;
+        gb_log_field("SESSION", s);
+        return gb_steal_ptr(&s);
 }
 
 struct gb_brick *gb_handler_brick(struct gb_worker *w, const gbx_volname *volume, const gbx_brick *brick,
@@ -64,6 +68,7 @@ struct gb_brick *gb_handler_brick(struct gb_worker *w, const gbx_volname *volume
                 gb_error_set(err, GB_ERR_USAGE, "brick '%s' is not an absolute path", path);
                 return NULL;
         }
+        gb_log_field("BRICK", path);
         b = gb_brick_open(&w->gd, name, path, err);
         if (b && running && !gb_brick_running(&w->gd, b)) {
                 gb_error_set(err, GB_ERR_BRICK_DOWN, "brick %s: its process is not running", path);

@@ -239,6 +239,7 @@ int gb_worker_run(const struct gb_settings *settings, int rfd, int wfd, bool tcp
         worker_init(&w, settings);
         /* Spilled runs go there.  Whatever is wrong with it is told by the call that needs it. */
         (void)!mkdir(settings->state_dir, 0700);
+        gb_log_field("PEER", peer);
         gb_log(GB_LOG_DEBUG, "%s: connected", peer);
         rc = serve(&w, rfd, wfd, tcp, peer, &err);
         if (rc < 0)

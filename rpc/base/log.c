@@ -1,6 +1,9 @@
 /*
  * log - see log.h.
  *
+ * Into the journal lines go as datagrams of its native protocol, which take fields: "NAME=value\n" each.  If its
+ * socket is not there, or does not take one, the line goes to stderr as everywhere, with the priority in front.
+ *
  * A line leaves in one write(2), so that lines of several processes do not mix.  The rate is limited
  * per level over whole seconds; the first line of a later second says what was dropped before.
  */
@@ -16,13 +19,18 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "clock.h"
 
 #define LINE_BYTES       2048
 #define LINES_PER_SECOND 200
+#define JOURNAL_SOCKET   "/run/systemd/journal/socket"
+#define FIELDS           4
+#define FIELD_BYTES      512
 #define LEVELS           (GB_LOG_DEBUG + 1)
 
 static const char *const level_names[LEVELS] = {
@@ -34,6 +42,11 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static const char *program_name = "gbackup";
 static enum gb_level max_level = GB_LOG_INFO;
 static bool to_journal;
+static int journal = -1; /* its socket, connected */
+static struct {
+        char name[16];
+        char value[FIELD_BYTES];
+} fields[FIELDS];
 static struct {
         int64_t second;
         unsigned lines;
@@ -53,12 +66,33 @@ static bool stderr_is_journal(void)
         return st.st_dev == dev && st.st_ino == ino;
 }
 
+/* GBACKUP_JOURNAL is for tests. */
+static int open_journal(void)
+{
+        const char *path = getenv("GBACKUP_JOURNAL");
+        struct sockaddr_un to = {.sun_family = AF_UNIX};
+        int fd;
+
+        if (!path || !*path)
+                path = JOURNAL_SOCKET;
+        if (strlen(path) >= sizeof(to.sun_path))
+                return -1;
+        memcpy(to.sun_path, path, strlen(path) + 1);
+        fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+        if (fd < 0 || connect(fd, (const struct sockaddr *)&to, sizeof(to)) == 0)
+                return fd;
+        close(fd);
+        return -1;
+}
+
 void gb_log_setup(const char *program, enum gb_level level)
 {
         pthread_mutex_lock(&lock);
         program_name = program;
         max_level = level;
         to_journal = stderr_is_journal();
+        if (to_journal && journal < 0)
+                journal = open_journal();
         pthread_mutex_unlock(&lock);
 }
 
@@ -90,6 +124,41 @@ static void write_all(const char *p, size_t n)
         }
 }
 
+void gb_log_field(const char *name, const char *value)
+{
+        int at = -1;
+
+        pthread_mutex_lock(&lock);
+        for (int i = 0; i < FIELDS; i++)
+                if (strcmp(fields[i].name, name) == 0 || (at < 0 && !fields[i].value[0]))
+                        at = i;
+        if (at >= 0) {
+                snprintf(fields[at].name, sizeof(fields[at].name), "%s", name);
+                snprintf(fields[at].value, sizeof(fields[at].value), "%s", value ? value : "");
+                for (char *p = fields[at].value; *p; p++)
+                        if ((unsigned char)*p < 0x20 || *p == 0x7f)
+                                *p = '?';
+        }
+        pthread_mutex_unlock(&lock);
+}
+
+/* `text` is one line without control characters.  False: the journal did not take it. */
+static bool send_to_journal(enum gb_level level, const char *text)
+{
+        char entry[LINE_BYTES + FIELDS * (FIELD_BYTES + 32) + 256];
+        int n;
+
+        if (journal < 0)
+                return false;
+        n = snprintf(entry, sizeof(entry), "PRIORITY=%d\nSYSLOG_IDENTIFIER=%.255s\nMESSAGE=%s\n", (int)level,
+                     program_name, text);
+        for (int i = 0; i < FIELDS; i++)
+                if (fields[i].value[0])
+                        n += snprintf(entry + n, sizeof(entry) - (size_t)n, "GBACKUP_%s=%s\n", fields[i].name,
+                                      fields[i].value);
+        return send(journal, entry, (size_t)n, MSG_NOSIGNAL) == n;
+}
+
 /* Control characters would let a file name forge lines or drive a terminal. */
 static void write_line(enum gb_level level, const char *text)
 {
@@ -110,6 +179,9 @@ static void write_line(enum gb_level level, const char *text)
                 else
                         n += (size_t)snprintf(line + n, sizeof(line) - n, "\\x%02x", c);
         }
+        line[n] = '\0';
+        if (to_journal && send_to_journal(level, line + strcspn(line, ":") + 2))
+                return;
         line[n++] = '\n';
         write_all(line, n);
 }

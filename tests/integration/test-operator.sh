@@ -19,6 +19,11 @@ get() { python3 -c 'import json, sys; print(eval("j" + sys.argv[2], {"j": json.l
 
 make_volume v 2x2
 mount_volume v
+eval "$(declare -f gb_write_config | sed '1s/gb_write_config/gb_config_before/')"
+gb_write_config() {
+        gb_config_before
+        printf 'tls_dir = %s\n' "$T/tls"
+}
 start_gbackupd
 cd "$T" || exit 1
 
@@ -242,6 +247,15 @@ run_cli 3 doctor "$HOST" v --json
 findings "$OUT" fault | piped '^fault gap torn' || problem "findings: $(findings "$OUT" | head -n 5)"
 run_cli 3 torn --quiet --out-file="$T/torn.list"
 grep -q '\[gap\]$' "$ERR" || problem "says: $(cat "$ERR")"
+
+it "doctor sees a certificate that is another node's and expires soon"
+mkdir -p "$T/tls"
+openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=gbnode \
+        -addext subjectAltName=URI:urn:uuid:01234567-89ab-4cde-8f01-23456789abcd \
+        -keyout "$T/tls/node.key" -out "$T/tls/node.pem" 2>/dev/null || problem "openssl makes no certificate"
+run_cli '[0-9]*' doctor "$HOST" v
+has "node.pem: the certificate of gbnode expires in [12] days"
+has "node.pem: the certificate is not of this node's uuid"
 
 it "an agent that is away is told, with what to do"
 stop_gbackupd

@@ -8,7 +8,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -22,6 +24,7 @@ static void capture(void)
         ck_assert_ptr_nonnull(captured);
         ck_assert_int_ge(dup2(fileno(captured), STDERR_FILENO), 0);
         unsetenv("JOURNAL_STREAM");
+        setenv("GBACKUP_JOURNAL", "/nonexistent", 1);
 }
 
 /* All that was logged; free it. */
@@ -54,7 +57,7 @@ START_TEST(lines_up_to_the_level_are_written)
 }
 END_TEST
 
-START_TEST(journal_gets_priorities_only_if_stderr_is_the_journal)
+static void stderr_is_the_journal(void)
 {
         char stream[64];
         struct stat st;
@@ -63,12 +66,53 @@ START_TEST(journal_gets_priorities_only_if_stderr_is_the_journal)
         snprintf(stream, sizeof(stream), "%llu:%llu", (unsigned long long)st.st_dev,
                  (unsigned long long)st.st_ino);
         setenv("JOURNAL_STREAM", stream, 1);
+}
+
+START_TEST(journal_gets_priorities_only_if_stderr_is_the_journal)
+{
+        stderr_is_the_journal();
         gb_log_setup("prog", GB_LOG_INFO);
         gb_log(GB_LOG_WARNING, "w");
         setenv("JOURNAL_STREAM", "1:1", 1);
         gb_log_setup("prog", GB_LOG_INFO);
         gb_log(GB_LOG_WARNING, "w");
         expect_logged("<4>prog: w\nprog: warning: w\n");
+}
+END_TEST
+
+START_TEST(journal_gets_fields)
+{
+        struct sockaddr_un at = {.sun_family = AF_UNIX};
+        int fd = socket(AF_UNIX, SOCK_DGRAM, 0);
+        char got[4096];
+        ssize_t n;
+
+        snprintf(at.sun_path, sizeof(at.sun_path), "/tmp/gb-journal.%d", (int)getpid());
+        unlink(at.sun_path);
+        ck_assert_int_eq(bind(fd, (const struct sockaddr *)&at, sizeof(at)), 0);
+        setenv("GBACKUP_JOURNAL", at.sun_path, 1);
+        stderr_is_the_journal();
+        gb_log_setup("prog", GB_LOG_INFO);
+        unlink(at.sun_path);
+        gb_log_field("SESSION", "nightly");
+        gb_log_field("VOLUME", "v\n1");
+        gb_log_field("SESSION", "weekly");
+        gb_log(GB_LOG_NOTICE, "a: b\nc");
+        n = recv(fd, got, sizeof(got) - 1, MSG_DONTWAIT);
+        ck_assert_int_gt(n, 0);
+        got[n] = '\0';
+        ck_assert_str_eq(got, "PRIORITY=5\nSYSLOG_IDENTIFIER=prog\nMESSAGE=a: b\\x0ac\n"
+                              "GBACKUP_SESSION=weekly\nGBACKUP_VOLUME=v?1\n");
+        gb_log_field("SESSION", NULL);
+        gb_log(GB_LOG_NOTICE, "x");
+        n = recv(fd, got, sizeof(got) - 1, MSG_DONTWAIT);
+        ck_assert_int_gt(n, 0);
+        got[n] = '\0';
+        ck_assert_ptr_null(strstr(got, "GBACKUP_SESSION"));
+        expect_logged("");
+        close(fd); /* the journal is restarted: lines are not lost */
+        gb_log(GB_LOG_NOTICE, "y");
+        expect_logged("<5>prog: y\n");
 }
 END_TEST
 
@@ -157,6 +201,7 @@ int main(void)
         tcase_add_checked_fixture(tc, capture, NULL);
         tcase_add_test(tc, lines_up_to_the_level_are_written);
         tcase_add_test(tc, journal_gets_priorities_only_if_stderr_is_the_journal);
+        tcase_add_test(tc, journal_gets_fields);
         tcase_add_test(tc, control_characters_cannot_forge_lines);
         tcase_add_test(tc, a_line_is_at_most_2048_bytes);
         tcase_add_test(tc, a_flood_is_cut_per_level_and_accounted_for);
