@@ -78,6 +78,15 @@ else
         failed=1
 fi
 
+# The unit as systemd judges it; each version has its own scale.
+if [[ $(systemd-analyze --version 2>/dev/null) == "systemd 252 "* ]]; then
+        told "score of the unit" \
+                "$(systemd-analyze security --offline=true --no-pager "$GB_BUILD/daemon/gbackupd.service" 2>/dev/null | sed -nE 's/.*Overall exposure.*: ([0-9.]+) .*/\1/p')" \
+                "$(sed -nE 's/^rates it ([0-9.]+) .*/\1/p' "$top/doc/gbackup-security.7")"
+else
+        echo "SKIP docs: score of the unit: no systemd 252"
+fi
+
 for page in "$top"/doc/*.[1-8]; do
         name=$(basename "$page")
         if command -v mandoc >/dev/null; then

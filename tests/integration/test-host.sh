@@ -74,6 +74,34 @@ fails 78 "others may read this private key" full "tcp:$HOST:24018" v --tls-dir="
 mv "$T/tls/away.pem" "$T/tls/peers.pem"
 run_cli 0 full "tcp:$HOST:24018" v -0 --out-file="$T/list"
 
+it "sockets of systemd are taken over in place of our own"
+stop_gbackupd
+cat >"$T/activate.py" <<'END'
+import os, socket, sys
+local, tcp = socket.socket(socket.AF_UNIX), socket.socket(socket.AF_INET6)
+os.path.exists(sys.argv[1]) and os.unlink(sys.argv[1])
+local.bind(sys.argv[1])
+tcp.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+tcp.bind(("::", 24020))
+for s in local, tcp:
+    s.listen()
+a, b = os.dup(local.fileno()), os.dup(tcp.fileno())
+os.dup2(a, 3)
+os.dup2(b, 4)
+os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS="2")
+os.execv(sys.argv[2], sys.argv[2:])
+END
+python3 "$T/activate.py" "$GBACKUP_SOCKET" "$AGENT" --config "$T/gbackupd.conf" >"$T/log/gbackupd.log" 2>&1 </dev/null &
+gb_agent_pid=$!
+wait_for 20 gb_agent_ready || problem "gbackupd is not ready: $(tail -n 3 "$T/log/gbackupd.log")"
+for at in "$HOST" "tcp:$HOST:24020" "tcp:[::1]:24020"; do
+        run_cli 0 full "$at" v -0 --out-file="$T/list"
+        same "$T/list" "$T/want" "list by $at"
+done
+fails 69 "no gbackupd at" full "tcp:$HOST:24018" v --out-file="$T/list"
+stop_gbackupd
+start_gbackupd
+
 it "a host that is none, and a name nobody knows: 69"
 fails 69 "unknown host" full no-such-host.invalid v --out-file="$T/list"
 fails 69 "no gbackupd at" full "tcp:$HOST:24019" v --out-file="$T/list"

@@ -295,6 +295,39 @@ fails 1 "node n2: .*locked keeps keys and lists as they are" tls setup --renew
 rm "$T/n2/etc/tls/locked"
 run_cli 0 tls setup --renew
 
+it "certificates of an authority, as GlusterFS has them: a common name needs a line in clients.conf"
+mkdir "$T/ca"
+openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=authority -addext keyUsage=keyCertSign \
+        -keyout "$T/ca/ca.key" -out "$T/ca/glusterfs.ca" 2>/dev/null || problem "no authority"
+for name in storage mount; do
+        openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj "/CN=$name.example.com" \
+                -keyout "$T/ca/$name.key" -out "$T/ca/$name.csr" 2>/dev/null &&
+                openssl x509 -req -in "$T/ca/$name.csr" -CA "$T/ca/glusterfs.ca" -CAkey "$T/ca/ca.key" -CAcreateserial -days 2 \
+                        -out "$T/ca/$name.pem" 2>/dev/null || problem "no certificate of $name"
+done
+authority_folder() { # FOLDER NAME
+        mkdir -m 700 "$1"
+        ln -s "$T/ca/$2.key" "$1/node.key"
+        ln -s "$T/ca/$2.pem" "$1/node.pem"
+        ln -s "$T/ca/glusterfs.ca" "$1/peers.pem"
+        echo 'nodes node * cn:storage.example.com' >"$1/clients.conf"
+}
+for node in "${NODES[@]}"; do
+        mv "$T/$node/etc/tls" "$T/$node/etc/tls.own"
+        authority_folder "$T/$node/etc/tls" storage
+done
+authority_folder "$T/mount" mount
+full n2 v
+CLI_NODE=client
+fails 1 "certificate 'mount.example.com' SHA256:[0-9a-f]* has no rights here" full n1 v --tls-dir="$T/mount" --out-file="$T/lists/list"
+for node in "${NODES[@]}"; do echo 'backup list v cn:mount.example.com' >>"$T/$node/etc/tls/clients.conf"; done
+run_cli 0 --tls-dir="$T/mount" full n1 v -0 --out-file="$T/lists/list"
+same "$T/lists/list" "$T/want" "list"
+echo '# nobody' >"$T/mount/clients.conf"
+fails 1 "certificate 'storage.example.com' SHA256:[0-9a-f]* is no node's" full n1 v --tls-dir="$T/mount" --out-file="$T/lists/list"
+for node in "${NODES[@]}"; do rm -r "$T/$node/etc/tls" && mv "$T/$node/etc/tls.own" "$T/$node/etc/tls"; done
+CLI_NODE=n1
+
 it "wrong words"
 fails 64 "usage: gbackup-cli tls add-client" tls add-client x
 fails 64 "tls setup, status" tls nonsense
