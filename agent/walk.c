@@ -94,6 +94,7 @@ struct gb_walk {
         struct gb_look_rule rule;
         bool gfids;
         bool shards;
+        const struct gb_select *select; /* borrowed */
         const char *tmpdir;
         size_t names_max;       /* bytes of names in memory */
         struct gb_ahead *ahead; /* NULL: one thread */
@@ -700,6 +701,14 @@ static int enter_step(struct gb_walk *w)
         return 1;
 }
 
+/* Is there anything to find out about the entry at w->path, or below it? */
+static bool wanted(const struct gb_walk *w, const struct gb_entry *e)
+{
+        if (gb_select_all(w->select) || gb_select_has(w->select, w->path, w->path_len))
+                return true;
+        return (e->type == 'd' || !e->type) && gb_select_below(w->select, w->path, w->path_len);
+}
+
 /* Take the next name of the top level; *listed tells whether *e is for the caller. */
 static int visit_step(struct gb_walk *w, struct gb_entry *e, bool *listed)
 {
@@ -728,7 +737,9 @@ static int visit_step(struct gb_walk *w, struct gb_entry *e, bool *listed)
         e->len = w->path_len;
         e->type = gb_type_of_dtype(gb_name_dtype(name));
         e->has_gfid = false;
-        r = judge(w, l->path_len, w->path + base, verdict, e);
+        r = wanted(w, e) ? judge(w, l->path_len, w->path + base, verdict, e) : 0;
+        if (r == 1 && !gb_select_has(w->select, w->path, w->path_len))
+                r = e->type == 'd' ? 2 : 0;
         if (r < 0 && !is_weather(errno))
                 return fail_sys(w, "look at", w->path_len);
         if (r < 0)
@@ -947,6 +958,7 @@ struct gb_walk *gb_walk_open(const struct gb_brick *b, const struct gb_walk_opti
         w->names_max = o->memory ? o->memory : GB_WALK_MEMORY;
         w->gfids = o->gfids;
         w->shards = o->shards;
+        w->select = o->select;
         if (o->shards) {
                 own.roots = &shard_root;
                 own.n_roots = 1;

@@ -17,6 +17,7 @@
 
 #include "base/block.h"
 #include "base/clock.h"
+#include "base/select.h"
 #include "brick.h"
 
 /* Bytes of names kept in memory, of all directories above and including the present one. */
@@ -34,6 +35,8 @@ struct gb_walk_options {
         /* Only entries whose st_ctime, in seconds, is from `changed_since` to `changed_until` (0: no bound).
          * All directories are gone into; each entry costs a stat. */
         int64_t changed_since, changed_until;
+        /* Only what it wants; directories below which it wants nothing are not read.  Borrowed; NULL: all. */
+        const struct gb_select *select;
         bool shards; /* the shard directory instead of the users' tree; `roots` must be NULL */
         /* Threads that read directories and look at entries, the caller's included; 0 is 1.  The entries and
          * their order are the same with any number. */

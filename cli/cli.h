@@ -8,6 +8,7 @@
 #include <stddef.h>
 
 #include "base/error.h"
+#include "base/select.h"
 
 /* Of gb_formats[] (list.h), in its order. */
 enum gb_format {
@@ -41,6 +42,7 @@ struct gb_options {
         enum gb_list_level level;
         bool null;          /* lines end in NUL */
         const char *prefix; /* put before every path, with a slash; NULL: none */
+        struct gb_select *select; /* --scope, --include, --exclude */
         const char *types;  /* letters of gb_entry types to list; NULL: all */
         /* Format glusterfind only. */
         const char *field_separator; /* NULL: a blank */

@@ -12,6 +12,7 @@
 #include "command.h"
 #include "make.h"
 #include "progress.h"
+#include "selection.h"
 
 int gb_fail(const struct gb_error *err)
 {
@@ -41,7 +42,7 @@ int gb_cmd_full(const struct gb_cli *c, int argc, char **argv)
 {
         struct gb_error err = {0};
         struct gb_volume v;
-        struct gb_list_info info = {.kind = "full", .volume = &v};
+        struct gb_list_info info = {.kind = "full", .volume = &v, .select = c->o.select};
         struct gb_list l = {0};
         bool complete = true;
         int rc;
@@ -49,7 +50,9 @@ int gb_cmd_full(const struct gb_cli *c, int argc, char **argv)
         (void)argc;
         if (gb_volume_open(c, argv[0], argv[1], false, &v, &err) < 0)
                 return gb_fail(&err);
-        rc = gb_list_open(&l, c, &info, &err);
+        rc = gb_selection_check(&v, c->o.select, &err);
+        if (rc == 0)
+                rc = gb_list_open(&l, c, &info, &err);
         if (rc == 0)
                 rc = gb_make_full(c, &v, &l, &complete, &err);
         if (rc == 0)
@@ -93,7 +96,7 @@ int gb_cmd_inc(const struct gb_cli *c, int argc, char **argv)
         struct gb_error err = {0};
         struct gb_volume v;
         struct gb_window w = {0};
-        struct gb_list_info info = {.kind = "incremental", .volume = &v};
+        struct gb_list_info info = {.kind = "incremental", .volume = &v, .select = c->o.select};
         struct gb_list l = {0};
         int64_t start, end;
         int rc;

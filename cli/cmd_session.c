@@ -10,6 +10,7 @@
 #include "make.h"
 #include "progress.h"
 #include "registry.h"
+#include "selection.h"
 #include "session.h"
 
 /* A registered session with its volume open and its state locked on all agents. */
@@ -48,7 +49,11 @@ int gb_cmd_register(const struct gb_cli *c, int argc, char **argv)
         if (gb_session_name_check(argv[0], &err) < 0 || gb_registry_check_new(argv[0], &err) < 0 ||
             gb_volume_open(c, argv[1], argv[2], false, &v, &err) < 0)
                 return gb_fail(&err);
-        rc = gb_call_enable(v.nodes[0].control, v.name, &was_on, &err);
+        if (c->o.select)
+                reg.select = *c->o.select; /* borrowed */
+        rc = gb_selection_check(&v, c->o.select, &err);
+        if (rc == 0)
+                rc = gb_call_enable(v.nodes[0].control, v.name, &was_on, &err);
         if (rc == 0 && !was_on)
                 gb_note(c, "volume %s: changelog.changelog was off and is on now; it stays on", v.name);
         if (rc == 0)
@@ -202,6 +207,13 @@ static int run(const struct gb_cli *c, const char *name, bool commit)
         bool listed = true;
         int rc = open_session(c, name, &o, &err);
 
+        info.select = &o.reg.select;
+        if (rc == 0 && !gb_select_all(c->o.select))
+                rc = gb_error_set(
+                        &err, GB_ERR_USAGE,
+                        "session %s: --scope, --include and --exclude are said when it is registered; "
+                        "for others register another session",
+                        name);
         if (rc == 0)
                 rc = decide_level(c, &o.session, &level, &err);
         if (rc == 0)
@@ -217,9 +229,12 @@ static int run(const struct gb_cli *c, const char *name, bool commit)
                 w.sweep = c->o.sweep && !full; /* a full list has every name */
                 info.full_sets = w.full_sets;
                 info.window = &w;
+                if (full)
+                        rc = gb_selection_check(&o.volume, info.select, &err);
                 info.base = base_name(level == GB_LEVEL_CUMULATIVE ? o.session.full : o.session.base, base);
                 listed = level != GB_LEVEL_MARK || gb_formats[c->o.format]->tells_mark;
-                rc = listed ? gb_list_open(&l, c, &info, &err) : 0;
+                if (rc == 0 && listed)
+                        rc = gb_list_open(&l, c, &info, &err);
         }
         if (rc == 0)
                 rc = make_list(c, &o, level, commit, listed ? &l : NULL, &w, &err);

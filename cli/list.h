@@ -10,6 +10,7 @@
 
 #include "cli.h"
 #include "base/block.h"
+#include "base/select.h"
 #include "op.h"
 #include "output.h"
 #include "tool.h"
@@ -26,6 +27,7 @@ struct gb_list_info {
         const char *generation;         /* NULL: none */
         const char *base;               /* generation it builds on; NULL or empty: none */
         const struct gb_window *window; /* NULL: none */
+        const struct gb_select *select; /* NULL: everything */
         const bool *full_sets; /* replica sets that are listed in full because of a gap; NULL: none */
 };
 

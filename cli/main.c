@@ -18,6 +18,7 @@
  *   skeleton.c     directories, now and at T0     op.c, fold.c   ops, sorted, become lines
  *   list.c         the out-file                   format_*.c     one format each, tool.h what programs read
  *   gone.c         names that are gone            moved.c        T0 names below renamed directories
+ *   selection.c    a part of a volume
  *   manifest.c     FILE.manifest, of its making    sweep.c        what only ctimes tell
  *   output.c       temporary, fsync, rename       spool.c        entries kept in a file
  *   health.c       what status, doctor, changelog and metrics ask of all agents
@@ -96,7 +97,10 @@ enum {
         OPT_TLS_DIR,
         OPT_PORT,
         OPT_SHOW_COMMAND,
-        OPT_RENEW
+        OPT_RENEW,
+        OPT_SCOPE,
+        OPT_INCLUDE,
+        OPT_EXCLUDE
 };
 
 static const struct option long_options[] = {{"out-file", required_argument, NULL, 'o'},
@@ -125,6 +129,9 @@ static const struct option long_options[] = {{"out-file", required_argument, NUL
                                              {"encode-plus", no_argument, NULL, OPT_ENCODE_PLUS},
                                              {"only-namespace-changes", no_argument, NULL,
                                               OPT_ONLY_NAMESPACE},
+                                             {"scope", required_argument, NULL, OPT_SCOPE},
+                                             {"include", required_argument, NULL, OPT_INCLUDE},
+                                             {"exclude", required_argument, NULL, OPT_EXCLUDE},
                                              {"show-command", no_argument, NULL, OPT_SHOW_COMMAND},
                                              {"textfile", required_argument, NULL, OPT_TEXTFILE},
                                              {"tls-dir", required_argument, NULL, OPT_TLS_DIR},
@@ -201,6 +208,9 @@ static int help(void)
              "      --no-manifest       no FILE.manifest beside the list\n"
              "      --sweep             add files that changed without a record, by a look at all ctimes\n"
              "      --prefix=DIR        put DIR in front of every path\n"
+             "      --scope=DIR         only what lies below this directory of the volume\n"
+             "      --include=GLOB      only what this matches, or one of several\n"
+             "      --exclude=GLOB      not what this matches; a session's are said at register\n"
              "      --type=LETTERS      only these types: f d l p s b c\n"
              "      --partial           full: list although a replica set is missing (still exit status 2)\n"
              "      --on-gap=WHAT       fail (default, exit status 3), or full: list a replica set whose "
@@ -284,6 +294,15 @@ static bool parse_days(const char *text, unsigned *out)
         return *text >= '0' && *text <= '9' && !*end && v <= 36500;
 }
 
+static int take_selection(struct gb_options *o, int opt)
+{
+        struct gb_error err = {0};
+        int rc = opt == OPT_SCOPE ? gb_select_scope(o->select, optarg, strlen(optarg), &err)
+                                  : gb_select_glob(o->select, opt == OPT_EXCLUDE, optarg, strlen(optarg), &err);
+
+        return rc == 0 ? -1 : usage(err.text);
+}
+
 /* -1: go on; otherwise the exit status. */
 static int one_option(struct gb_options *o, int opt)
 {
@@ -304,6 +323,10 @@ static int one_option(struct gb_options *o, int opt)
                 return GB_EXIT_OK;
         case OPT_FORMAT:
                 return parse_format(optarg, &o->format);
+        case OPT_SCOPE:
+        case OPT_INCLUDE:
+        case OPT_EXCLUDE:
+                return take_selection(o, opt);
         case OPT_SHOW_COMMAND:
                 o->show_command = true;
                 return -1;
@@ -558,7 +581,8 @@ static const char *short_options(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-        struct gb_cli c = {.o = {.out_file = "output.txt", .keep_days = 30}, .cancel_fd = -1};
+        static struct gb_select select;
+        struct gb_cli c = {.o = {.out_file = "output.txt", .select = &select, .keep_days = 30}, .cancel_fd = -1};
         int opt, status;
 
         setlocale(LC_ALL, "C");

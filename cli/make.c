@@ -15,12 +15,14 @@
 #include "make.h"
 #include "progress.h"
 #include "scan.h"
+#include "selection.h"
 #include "spool.h"
 
 int gb_make_full(const struct gb_cli *c, struct gb_volume *v, struct gb_list *l, bool *complete,
                  struct gb_error *err)
 {
-        struct gb_scan_options o = {.gfids = l->format->wants_gfids, .only_set = -1};
+        struct gb_scan_options o = {
+                .gfids = l->format->wants_gfids, .only_set = -1, .select = l->info->select};
         unsigned missing = 0;
         struct gb_entry e;
         struct gb_scan *s;
@@ -60,6 +62,37 @@ static int write_ops(const struct gb_cli *c, struct gb_sorter *ops, struct gb_li
         return rc;
 }
 
+/* Is anything left out?  Then a renamed directory may be told only in part. */
+static bool chooses(const struct gb_cli *c, const struct gb_list *l)
+{
+        return c->o.types || !gb_select_all(l->info->select);
+}
+
+/* What of the window concerns the selection, in a sorter in place of the given one. */
+static int choose(const struct gb_cli *c, const struct gb_list *l, struct gb_sorter **ops,
+                  struct gb_error *err)
+{
+        struct gb_sorter *chosen;
+        struct gb_fold *f;
+        int rc;
+
+        if (!chooses(c, l))
+                return 0;
+        if (gb_sorter_finish(*ops, err) < 0)
+                return -1;
+        chosen = gb_ops_sorter(err);
+        f = chosen ? gb_fold_new(*ops, err) : NULL;
+        rc = f ? gb_selection_apply(l->info->select, c->o.types, f, chosen, err) : -1;
+        gb_fold_free(f);
+        if (rc < 0) {
+                gb_sorter_free(chosen);
+                return -1;
+        }
+        gb_sorter_free(*ops);
+        *ops = chosen;
+        return 0;
+}
+
 /* How often a window is collected anew because directories moved under it. */
 #define COLLECT_TRIES 4
 
@@ -85,10 +118,10 @@ int gb_make_changes(const struct gb_cli *c, struct gb_volume *v, struct gb_windo
         struct gb_sorter *ops;
         int rc = -1;
 
-        w->expand = l->format->wants_expanded;
+        w->expand = l->format->wants_expanded || chooses(c, l);
         gb_progress_say(c, "reading history");
         ops = collect(c, v, w, err);
-        if (ops && write_ops(c, ops, l, err) == 0) {
+        if (ops && choose(c, l, &ops, err) == 0 && write_ops(c, ops, l, err) == 0) {
                 l->counts.skipped += w->stats.too_long;
                 rc = gb_list_finish(l, true, err);
         }
@@ -110,8 +143,8 @@ static int take_positions(const struct gb_cli *c, struct gb_volume *v, struct gb
                         gb_note(c, "%s: waiting for the first changelog rollover (up to %u s)", b->name,
                                 gb_volume_rollover_wait(b) / 1000);
                 gb_progress_say(c, "taking positions");
-                if (gb_call_cursor(b->node->control, v->name, b->path, gb_volume_rollover_wait(b), &w->bricks[i].from,
-                                   err) == 0)
+                if (gb_call_cursor(b->node->control, v->name, b->path, gb_volume_rollover_wait(b),
+                                   &w->bricks[i].from, err) == 0)
                         continue;
                 if (!gb_volume_spares(err->code))
                         return gb_error_prefix(err, "%s", b->name);
@@ -122,10 +155,11 @@ static int take_positions(const struct gb_cli *c, struct gb_volume *v, struct gb
         return 0;
 }
 
-static int spool_scan(const struct gb_cli *c, struct gb_volume *v, bool gfids, struct gb_spool *spool,
-                      struct gb_error *err)
+static int spool_scan(const struct gb_cli *c, struct gb_volume *v, const struct gb_list *l,
+                      struct gb_spool *spool, struct gb_error *err)
 {
-        struct gb_scan_options o = {.gfids = gfids, .only_set = -1};
+        struct gb_scan_options o = {
+                .gfids = l->format->wants_gfids, .only_set = -1, .select = l->info->select};
         struct gb_entry e;
         struct gb_scan *s;
         uint64_t n = 0;
@@ -145,13 +179,13 @@ static int spool_scan(const struct gb_cli *c, struct gb_volume *v, bool gfids, s
 }
 
 /* The next op of the additions that names something of the present tree. */
-static int next_addition(struct gb_fold *f, struct gb_entry *e, struct gb_error *err)
+static int next_addition(const struct gb_list *l, struct gb_fold *f, struct gb_entry *e, struct gb_error *err)
 {
         struct gb_op op;
         int rc;
 
         while ((rc = gb_fold_next(f, &op, err)) == 1) {
-                if (op.kind == GB_OP_DELETE)
+                if (op.kind == GB_OP_DELETE || !gb_select_has(l->info->select, op.path, op.len))
                         continue;
                 *e = (struct gb_entry){.path = op.path,
                                        .len = op.len,
@@ -170,7 +204,7 @@ static int merge_into(struct gb_list *l, struct gb_spool *spool, struct gb_fold 
         struct gb_entry a, b;
         char last[GB_PATH_MAX];
         size_t last_len = 0;
-        int ra = gb_spool_next(spool, &a, err), rb = next_addition(additions, &b, err);
+        int ra = gb_spool_next(spool, &a, err), rb = next_addition(l, additions, &b, err);
 
         while (ra > 0 || rb > 0) {
                 bool from_spool = rb <= 0 || (ra > 0 && gb_path_cmp(a.path, a.len, b.path, b.len) <= 0);
@@ -187,7 +221,7 @@ static int merge_into(struct gb_list *l, struct gb_spool *spool, struct gb_fold 
                 if (from_spool)
                         ra = gb_spool_next(spool, &a, err);
                 else
-                        rb = next_addition(additions, &b, err);
+                        rb = next_addition(l, additions, &b, err);
         }
         return ra < 0 || rb < 0 ? -1 : 0;
 }
@@ -198,7 +232,7 @@ static int list_first(const struct gb_cli *c, struct gb_volume *v, struct gb_win
         struct gb_fold *f;
         int rc;
 
-        if (take_positions(c, v, w, err) < 0 || spool_scan(c, v, l->format->wants_gfids, spool, err) < 0)
+        if (take_positions(c, v, w, err) < 0 || spool_scan(c, v, l, spool, err) < 0)
                 return -1;
         w->expand = true;
         if (gb_window_collect(c, v, w, ops, err) < 0 || gb_sorter_finish(ops, err) < 0)

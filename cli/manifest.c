@@ -12,6 +12,7 @@
 #include "base/cleanup.h"
 #include "exitcode.h"
 #include "manifest.h"
+#include "selection.h"
 #include "window.h"
 
 static int no_memory(struct gb_error *err)
@@ -155,20 +156,29 @@ static const char *level_text(const struct gb_list_info *i)
         }
 }
 
+/* Globs that are not UTF-8 as text that is no glob any more: such a list cannot be verified. */
+static json_t *selection_json(const struct gb_select *s)
+{
+        json_t *j = gb_selection_json(s);
+
+        return j ? j : json_string("not UTF-8");
+}
+
 static json_t *manifest_json(const struct gb_list *l, bool complete)
 {
         const struct gb_list_info *i = l->info;
         int status = !complete ? GB_EXIT_INCOMPLETE : l->counts.skipped ? GB_EXIT_SKIPPED : GB_EXIT_OK;
         char id[GB_GFID_TEXT];
 
-        return json_pack("{s:i,s:s,s:s,s:s,s:o,s:s,s:o,s:o,s:o,s:I,s:I,s:o,s:o,s:o,s:o,s:b,s:i}",
+        return json_pack("{s:i,s:s,s:s,s:s,s:o,s:s,s:o,s:o,s:o,s:I,s:I,s:o,s:o,s:o,s:o,s:o,s:b,s:i}",
                          "gbackup_manifest", 1, "program", PACKAGE_STRING, "kind", i->kind, "level",
                          level_text(i), "volume", text_json(i->volume->name), "volume_id",
                          gb_gfid_format(&i->volume->id, id), "session", text_json(i->session), "generation",
                          text_json(i->generation), "base", text_json(i->base && *i->base ? i->base : NULL),
                          "started", (json_int_t)l->started, "finished", (json_int_t)time(NULL), "bricks",
                          bricks_json(l), "full_sets", full_sets_json(l), "counts", counts_json(&l->counts),
-                         "list", list_json(l), "complete", (int)complete, "exit_status", status);
+                         "list", list_json(l), "selection", selection_json(i->select), "complete",
+                         (int)complete, "exit_status", status);
 }
 
 struct gb_output *gb_manifest_write(const struct gb_list *l, bool complete, struct gb_error *err)
@@ -245,6 +255,8 @@ static int take_members(struct gb_manifest *m)
         m->format = gb_format_find(format);
         if (m->format == GB_FORMATS)
                 return -1;
+        if (!gb_selection_take(&m->select, json_object_get(m->root, "selection")))
+                m->verifiable = false;
         return version == 1 && gb_gfid_parse(id, strlen(id), &m->volume_id) ? take_windows(m) : -1;
 }
 
@@ -270,6 +282,7 @@ int gb_manifest_read(const char *list, struct gb_manifest *m, struct gb_error *e
 void gb_manifest_fini(struct gb_manifest *m)
 {
         json_decref(m->root);
+        gb_select_fini(&m->select);
         free(m->windows);
         memset(m, 0, sizeof(*m));
 }

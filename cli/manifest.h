@@ -30,7 +30,8 @@ struct gb_manifest {
         const char *sha256;
         uint64_t bytes;
         bool full, null, complete;
-        bool verifiable; /* the lines can be read back and tell all */
+        struct gb_select select; /* what it is of */
+        bool verifiable;         /* the lines can be read back and tell all */
         enum gb_format format;
         gb_gfid volume_id;
         struct gb_manifest_window *windows; /* of the bricks that told something */

@@ -18,6 +18,7 @@
 #include "base/vec.h"
 #include "output.h"
 #include "registry.h"
+#include "selection.h"
 
 static const char *state_dir(void)
 {
@@ -54,7 +55,8 @@ static int no_memory(struct gb_error *err)
 
 static int damaged(const char *path, const char *why, struct gb_error *err)
 {
-        return gb_error_set(err, GB_ERR_CORRUPT, "%s: %s; remove it and register the session again", path, why);
+        return gb_error_set(err, GB_ERR_CORRUPT, "%s: %s; remove it and register the session again", path,
+                            why);
 }
 
 static int take_hosts(const json_t *list, struct gb_registered *out)
@@ -77,11 +79,12 @@ static int take_hosts(const json_t *list, struct gb_registered *out)
 static int take_all(json_t *j, const char *session, struct gb_registered *out)
 {
         const char *host, *volume, *last = NULL;
-        json_t *hosts = NULL;
+        json_t *hosts = NULL, *select = NULL;
         json_int_t when = 0;
 
-        if (json_unpack(j, "{s:s,s:s,s?o,s?s,s?I}", "host", &host, "volume", &volume, "hosts", &hosts, "last",
-                        &last, "last_when", &when) < 0)
+        if (json_unpack(j, "{s:s,s:s,s?o,s?s,s?I,s?o}", "host", &host, "volume", &volume, "hosts", &hosts,
+                        "last", &last, "last_when", &when, "selection", &select) < 0 ||
+            !gb_selection_take(&out->select, select))
                 return -1;
         out->session = strdup(session);
         out->host = strdup(host);
@@ -163,6 +166,8 @@ static json_t *to_json(const struct gb_registered *r)
                 rc |= json_object_set_new(j, "last", json_string(r->last));
                 rc |= json_object_set_new(j, "last_when", json_integer(r->last_when));
         }
+        if (!gb_select_all(&r->select))
+                rc |= json_object_set_new(j, "selection", gb_selection_json(&r->select));
         if (rc == 0)
                 return j;
         json_decref(j);
@@ -184,7 +189,8 @@ int gb_registry_update(const struct gb_registered *r, struct gb_error *err)
         text = j ? json_dumps(j, JSON_INDENT(2)) : NULL;
         json_decref(j);
         if (!text)
-                return gb_error_set(err, GB_ERR_USAGE, "host and volume names must be UTF-8");
+                return gb_error_set(err, GB_ERR_USAGE,
+                                    "host, volume, scope and globs of a session must be UTF-8");
         out = gb_output_open(path, err);
         if (!out)
                 return -1;
@@ -254,6 +260,7 @@ int gb_registry_list(char ***names, unsigned *n, struct gb_error *err)
 
 void gb_registered_fini(struct gb_registered *r)
 {
+        gb_select_fini(&r->select);
         free(r->session);
         free(r->host);
         free(r->volume);

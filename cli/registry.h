@@ -13,13 +13,15 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "base/select.h"
 
 struct gb_registered {
         char *session, *host, *volume; /* owned */
         char **hosts;                  /* owned, with its strings: nodes of the volume; NULL: not known yet */
         unsigned n_hosts;
-        char *last;        /* owned; NULL: nothing was committed yet, as far as is known here */
-        int64_t last_when; /* gbx_generation.when of it */
+        struct gb_select select; /* what its lists are of */
+        char *last;              /* owned; NULL: nothing was committed yet, as far as is known here */
+        int64_t last_when;       /* gbx_generation.when of it */
 };
 
 /* 1..GB_SESSION_MAX of [A-Za-z0-9._-], not starting with '-' or '.'; not a command's name is not asked

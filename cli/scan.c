@@ -25,6 +25,8 @@ struct gb_scan {
         struct gb_volume *volume;
         struct gb_scan_options o;
         gbx_path *roots;
+        gbx_rule *rules;
+        struct gb_slice_of_path scope;
         unsigned chunk;
         struct lane *lanes;
         unsigned n_lanes;
@@ -44,6 +46,12 @@ static void query_for(const struct gb_scan *s, const struct lane *l, gbx_query *
                 q->gbx_query_u.scan.changed_since = s->o.times[l->brick - s->volume->bricks].since;
                 q->gbx_query_u.scan.changed_until = s->o.times[l->brick - s->volume->bricks].until;
         }
+        if (s->o.select && s->o.select->scope) {
+                q->gbx_query_u.scan.scope.gbx_path_val = s->o.select->scope;
+                q->gbx_query_u.scan.scope.gbx_path_len = (unsigned)s->o.select->scope_len;
+        }
+        q->gbx_query_u.scan.rules.rules_val = s->rules;
+        q->gbx_query_u.scan.rules.rules_len = s->o.select ? (unsigned)s->o.select->rules.n : 0;
         q->gbx_query_u.scan.roots.roots_val = s->roots;
         q->gbx_query_u.scan.roots.roots_len = s->o.n_roots;
 }
@@ -168,6 +176,33 @@ static int start_lanes(struct gb_scan *s, struct gb_error *err)
         return s->merge ? gb_merge_start(s->merge, err) : -1;
 }
 
+static int copy_rules(struct gb_scan *s, struct gb_error *err)
+{
+        size_t n = s->o.select ? s->o.select->rules.n : 0;
+
+        s->rules = calloc(n + 1, sizeof(*s->rules));
+        if (!s->rules)
+                return gb_error_set(err, GB_ERR_MEMORY, "out of memory");
+        for (size_t i = 0; i < n; i++) {
+                const struct gb_select_rule *r = &s->o.select->rules.v[i];
+
+                s->rules[i].exclude = r->exclude;
+                s->rules[i].glob.glob_val = r->glob;
+                s->rules[i].glob.glob_len = (unsigned)strlen(r->glob);
+        }
+        return 0;
+}
+
+/* The subtree of a selection is read as any other. */
+static const struct gb_slice_of_path *scope_root(const struct gb_select *select,
+                                                 struct gb_slice_of_path *root)
+{
+        if (!select || !select->scope)
+                return NULL;
+        *root = (struct gb_slice_of_path){select->scope, select->scope_len};
+        return root;
+}
+
 static int copy_roots(struct gb_scan *s, struct gb_error *err)
 {
         if (!s->o.n_roots)
@@ -195,7 +230,9 @@ struct gb_scan *gb_scan_open(const struct gb_cli *c, struct gb_volume *v, const 
         s->lanes = calloc(v->n_bricks + 1, sizeof(*s->lanes));
         if (!s->lanes)
                 goto no_memory;
-        if (copy_roots(s, err) < 0)
+        if (!s->o.roots && !s->o.shards && (s->o.roots = scope_root(o->select, &s->scope)))
+                s->o.n_roots = 1;
+        if (copy_roots(s, err) < 0 || copy_rules(s, err) < 0)
                 goto fail;
         for (unsigned set = 0; set < v->n_sets; set++)
                 if ((o->only_set < 0 || o->only_set == (int)set) && add_set(s, set, missing, err) < 0)
@@ -224,5 +261,6 @@ void gb_scan_close(struct gb_scan *s)
         free(s->lanes);
         gb_merge_free(s->merge);
         free(s->roots);
+        free(s->rules);
         free(s);
 }

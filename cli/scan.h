@@ -8,6 +8,7 @@
 #define GB_SCAN_H
 
 #include "base/block.h"
+#include "base/select.h"
 #include "volume.h"
 
 /* Unix seconds by a brick's clock; 0: no bound. */
@@ -22,6 +23,7 @@ struct gb_scan_options {
         int only_set; /* -1: all */
         /* One per brick of the volume: only objects whose ctime there is in it; NULL: all. */
         const struct gb_scan_time *times;
+        const struct gb_select *select; /* only what it wants; borrowed; NULL: all */
         bool shards; /* GlusterFS's shard files, as ".shard/GFID.N", instead of the users' files */
 };
 

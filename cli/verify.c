@@ -289,7 +289,8 @@ static int judge(struct work *k, const struct known *p, struct gb_error *err)
                 set_dir(&k->moved, p);
         if (p->listed && judge_listed(k, p, err) < 0)
                 return -1;
-        if (!p->inside || p->type == 'd' || (types && !strchr(types, p->type)))
+        if (!p->inside || p->type == 'd' || (types && !strchr(types, p->type)) ||
+            !gb_select_has(&k->v->manifest->select, p->path, p->len))
                 return 0;
         k->out->changed++;
         return p->listed ? 0 : doubt(k, p, err);

@@ -38,11 +38,28 @@ static int check_scan(const gbx_scan *q, struct gb_error *err)
         return 0;
 }
 
+/* `s` is initialised, and the caller's to free. */
+static int take_selection(const gbx_scan *q, struct gb_select *s, struct gb_error *err)
+{
+        if (q->scope.gbx_path_len &&
+            gb_select_scope(s, q->scope.gbx_path_val, q->scope.gbx_path_len, err) < 0)
+                return -1;
+        for (u_int i = 0; i < q->rules.rules_len; i++) {
+                const gbx_rule *r = &q->rules.rules_val[i];
+
+                if (gb_select_glob(s, r->exclude, r->glob.glob_val, r->glob.glob_len, err) < 0)
+                        return -1;
+        }
+        return 0;
+}
+
 static struct gb_stream *open_scan(const struct gb_worker *w, struct gb_brick *b, const gbx_scan *q,
                                    struct gb_error *err)
 {
         GB_CLEANUP_FREE
         struct gb_entry *roots = calloc(q->roots.roots_len + 1, sizeof(*roots));
+        struct gb_select select;
+        struct gb_stream *stream;
         struct gb_walk_options o = {
                 .after = q->after.gbx_path_val,
                 .after_len = q->after.gbx_path_len,
@@ -53,6 +70,7 @@ static struct gb_stream *open_scan(const struct gb_worker *w, struct gb_brick *b
                 .changed_since = q->changed_since,
                 .changed_until = q->changed_until,
                 .shards = q->shards,
+                .select = &select,
                 .threads = w->settings->scan_threads,
                 .tmpdir = w->settings->state_dir,
         };
@@ -66,7 +84,15 @@ static struct gb_stream *open_scan(const struct gb_worker *w, struct gb_brick *b
                 roots[i].path = q->roots.roots_val[i].gbx_path_val;
                 roots[i].len = q->roots.roots_val[i].gbx_path_len;
         }
-        return gb_stream_scan(b, &o, w->settings->scan_rate, err);
+        gb_select_init(&select);
+        if (take_selection(q, &select, err) < 0) {
+                gb_select_fini(&select);
+                gb_brick_close(b);
+                return NULL;
+        }
+        stream = gb_stream_scan(b, &o, w->settings->scan_rate, err);
+        gb_select_fini(&select);
+        return stream;
 }
 
 static int check_history(struct gb_worker *w, const gbx_history *q, struct gb_error *err)

@@ -67,7 +67,8 @@ static int add_entry(struct gb_stream *s, struct gb_block_writer *w, const struc
 struct scan {
         struct gb_stream s;
         struct gb_walk *walk;
-        struct gb_arena arena; /* paths of the options */
+        struct gb_arena arena;   /* paths of the options */
+        struct gb_select select; /* of the options */
         struct gb_block_writer writer;
         struct gb_entry held; /* did not fit the last block; borrowed from the walk until it moves on */
         bool has_held;
@@ -121,6 +122,7 @@ static void scan_close(struct gb_stream *s)
         if (c->walk)
                 gb_walk_close(c->walk);
         gb_arena_fini(&c->arena);
+        gb_select_fini(&c->select);
         free(c);
 }
 
@@ -160,6 +162,9 @@ struct gb_stream *gb_stream_scan(struct gb_brick *b, const struct gb_walk_option
                 gb_error_set(err, GB_ERR_MEMORY, "%s: out of memory to open a scan", b->path);
                 goto fail;
         }
+        if (o->select && gb_select_copy(&c->select, o->select, err) < 0)
+                goto fail;
+        own.select = &c->select;
         c->walk = gb_walk_open(b, &own, err);
         if (!c->walk)
                 goto fail;

@@ -46,6 +46,9 @@
 /* gfids in one LOOK call, subtree roots in one SCAN. */
 #define GB_LOOK_MAX  4096
 #define GB_ROOTS_MAX 1024
+/* Globs of a selection, and bytes of one. */
+#define GB_RULES_MAX 256
+#define GB_GLOB_MAX  1024
 /* Names (hard links) of one object; GlusterFS keeps gfid2path for at most 500. */
 #define GB_LINKS_MAX 65536
 /* Bytes of the value of one trusted.gfid2path xattr: uuid, slash, name. */

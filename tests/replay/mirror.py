@@ -15,6 +15,7 @@ forgot to say so, and is a fault.
 
 import collections
 import errno
+import fnmatch
 import os
 import stat
 import time
@@ -81,10 +82,31 @@ def tree(top):
                     todo.append(path)
 
 
-def differences(a, b, mtimes=True, content=True):
+class Selection:
+    """What a session with --scope and --exclude is of.  Globs here are without slashes: names."""
+
+    def __init__(self, scope=None, exclude=()):
+        self.scope = os.fsencode(scope) if scope else None
+        self.exclude = [os.fsencode(glob) for glob in exclude]
+
+    def __contains__(self, path):
+        if self.scope and not path.startswith(self.scope + b"/"):
+            return False
+        return not any(fnmatch.fnmatchcase(name, glob) for name in path.split(b"/") for glob in self.exclude)
+
+    def bears(self, path):
+        """The scope, or above it: a mirror has it to put things into."""
+        return self.scope is not None and (self.scope + b"/").startswith(path + b"/")
+
+    def arguments(self):
+        return ([b"--scope=" + self.scope] if self.scope else []) + [b"--exclude=" + glob for glob in self.exclude]
+
+
+def differences(a, b, mtimes=True, content=True, selection=Selection()):
     """What distinguishes tree a (the volume) from b (the mirror): a list of sentences."""
     out = []
-    in_a, in_b = set(tree(a)), set(tree(b))
+    in_a = {p for p in tree(a) if p in selection}
+    in_b = {p for p in tree(b) if not selection.bears(p)}
     out += [f"missing in the mirror: {lists.escape(p)}" for p in sorted(in_a - in_b, key=lists.key)]
     out += [f"only in the mirror: {lists.escape(p)}" for p in sorted(in_b - in_a, key=lists.key)]
     groups = {}, {}
@@ -124,7 +146,8 @@ def one_difference(pa, sa, pb, sb, mtimes=True, content=True):
 
 
 class Mirror:
-    def __init__(self, top, volume, check_gfids=True):
+    def __init__(self, top, volume, check_gfids=True, selection=Selection()):
+        self.selection = selection
         self.top, self.volume, self.check_gfids = top, volume, check_gfids
         # Inode numbers of files: on the volume -> in the mirror, and back, because the mirror's file
         # system hands the numbers of dropped files out again.
@@ -144,6 +167,8 @@ class Mirror:
         self.stats, self.made = {"entries": len(entries)}, set()
         os.makedirs(self.aside)
         moved = self.take(entries)
+        if self.selection.scope:
+            os.makedirs(self.at(self.selection.scope), exist_ok=True)
         self.put(entries, moved)
         self.copy(entries, moved)
         if os.listdir(self.aside):

@@ -43,6 +43,8 @@ def options():
     p.add_argument("--type", default="2x2", help="of the volume, as in node.sh")
     p.add_argument("--events", default="", help="names out of events.py, `random` for one a seed, `all`")
     p.add_argument("--event-command", default="", help="does them: COMMAND VERB VOLUME [ARG]...")
+    p.add_argument("--scope", help="of the session")
+    p.add_argument("--exclude", action="append", default=[], help="of the session; globs without slashes")
     p.add_argument("--options", default="", help="of the volume, for when it is made anew")
     return p.parse_args()
 
@@ -57,6 +59,7 @@ class Seed:
         self.session = f"{o.session_prefix}-{seed}"
         self.folder = os.path.join(o.work, f"seed-{seed}")
         self.mount = os.fsencode(o.mount)
+        self.selection = mirror.Selection(o.scope, o.exclude)
         self.noise, self.listed, self.seconds, self.runs = {}, 0, 0.0, 0
         self.refused, self.fulls, self.happened, self.again = [], 0, [], 0
 
@@ -115,10 +118,12 @@ class Seed:
 
     def full(self, number):
         self.fulls += 1
-        self.mirror = mirror.Mirror(os.fsencode(os.path.join(self.folder, f"mirror-{self.fulls}")), self.mount)
+        self.make_scope()
+        self.mirror = mirror.Mirror(os.fsencode(os.path.join(self.folder, f"mirror-{self.fulls}")), self.mount,
+                                    selection=self.selection)
         file = os.path.join(self.folder, f"round-{number}.jsonl")
-        self.cli("register", self.session, self.o.host, self.o.volume)
-        if self.fulls == 1:
+        self.cli("register", self.session, self.o.host, self.o.volume, *map(os.fsdecode, self.selection.arguments()))
+        if self.fulls == 1 and not self.o.scope:
             self.work.run(self.o.ops // 2)
         self.list(file, ())
         self.obey(file, number, "full")
@@ -132,10 +137,10 @@ class Seed:
         except OSError as e:
             raise Failed(f"the list cannot be applied: {e}")
         mtimes = not self.o.no_mtime and not self.life.unhealed
-        found = mirror.differences(self.mount, self.mirror.top, mtimes=mtimes)
+        found = mirror.differences(self.mount, self.mirror.top, mtimes=mtimes, selection=self.selection)
         if found:  # the mount may have shown attributes of a moment ago; the volume is at rest, the mirror too
             time.sleep(2)
-            found = mirror.differences(self.mount, self.mirror.top, mtimes=mtimes)
+            found = mirror.differences(self.mount, self.mirror.top, mtimes=mtimes, selection=self.selection)
         if found and self.happened:
             found = self.but_just_read(found, entries)
         if found:
@@ -178,6 +183,15 @@ class Seed:
             self.cli("unregister", self.session)
         except (Failed, OSError) as e:
             raise Failed(f"round {number}: {e}")
+
+    def make_scope(self):
+        """The user may have anything of that name."""
+        if self.o.scope:
+            at = os.path.join(self.o.mount, self.o.scope)
+            if os.path.lexists(at) and (os.path.islink(at) or not os.path.isdir(at)):
+                os.unlink(at)
+            os.makedirs(at, exist_ok=True)
+            self.work.look()
 
     def steps(self, names):
         """Work, and what happens meanwhile; yields when a list is due."""

@@ -23,6 +23,8 @@ START_TEST(wire_bounds_equal_the_limits)
         ck_assert_int_eq(GBX_CHUNK_MAX, GB_CHUNK_MAX);
         ck_assert_int_eq(GBX_LOOK_MAX, GB_LOOK_MAX);
         ck_assert_int_eq(GBX_ROOTS_MAX, GB_ROOTS_MAX);
+        ck_assert_int_eq(GBX_RULES_MAX, GB_RULES_MAX);
+        ck_assert_int_eq(GBX_GLOB_MAX, GB_GLOB_MAX);
         ck_assert_int_eq(GBX_BRICKS_MAX, GB_BRICKS_MAX);
         ck_assert_int_eq(GBX_PEERS_MAX, GB_PEERS_MAX);
 }
