@@ -130,6 +130,8 @@ static int hello(struct gb_worker *w, const gbx_hello_arg *arg, gbx_hello_ok *ou
         w->server.request_max = GB_REQUEST_MAX;
         w->server.idle_ms = GB_IDLE_MS;
         w->server.login_until = 0;
+        if (w->mark)
+                *w->mark = 1;
         gb_log(w->server.encrypted ? GB_LOG_INFO : GB_LOG_DEBUG, "%s: hello from %s, %s",
                w->server.transport->peer, w->client, w->caller.name);
         return 0;

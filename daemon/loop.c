@@ -23,6 +23,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
@@ -47,6 +48,7 @@
 struct child {
         pid_t pid;
         struct gb_peer peer;
+        unsigned mark; /* its place in loop.marks */
 };
 
 struct loop {
@@ -55,6 +57,8 @@ struct loop {
         struct gb_listeners listeners;
         struct child children[GB_WORKERS_MAX];
         size_t n;
+        /* Shared with the workers: one that has let its caller in sets its byte, and is a stranger's no more. */
+        unsigned char *marks;
         int signals;        /* signalfd */
         sigset_t inherited; /* mask to give back to children */
         gb_deadline rest;   /* not accepting until then; 0: accepting */
@@ -63,12 +67,14 @@ struct loop {
 
 /* ---- children ---- */
 
-static size_t count_of(const struct loop *l, const struct gb_peer *p)
+/* Connections from that address that have not said who they are, or not yet. */
+static size_t strangers_of(const struct loop *l, const struct gb_peer *p)
 {
         size_t n = 0;
 
         for (size_t i = 0; i < l->n; i++)
-                n += !memcmp(l->children[i].peer.key, p->key, sizeof(p->key));
+                n += !l->marks[l->children[i].mark] &&
+                     !memcmp(l->children[i].peer.key, p->key, sizeof(p->key));
         return n;
 }
 
@@ -111,7 +117,7 @@ static void raise_oom_score(void)
 }
 
 /* In the child: leave everything of the listener's behind.  Never returns. */
-static void become_worker(struct loop *l, int fd, const struct gb_peer *peer, pid_t parent)
+static void become_worker(struct loop *l, int fd, const struct gb_peer *peer, unsigned mark, pid_t parent)
 {
         prctl(PR_SET_PDEATHSIG, SIGTERM);
         if (getppid() != parent) /* it died before we asked to be told */
@@ -121,20 +127,37 @@ static void become_worker(struct loop *l, int fd, const struct gb_peer *peer, pi
         signal(SIGHUP, SIG_IGN);
         sigprocmask(SIG_SETMASK, &l->inherited, NULL);
         raise_oom_score();
-        exit(gb_worker_run(l->settings, fd, fd, peer->key[0] == 'a', peer->text));
+        exit(gb_worker_run(l->settings, fd, fd, peer->key[0] == 'a' ? &l->marks[mark] : NULL, peer->text));
+}
+
+static unsigned free_mark(const struct loop *l)
+{
+        unsigned mark = 0;
+
+        for (size_t i = 0; i < l->n;)
+                if (l->children[i].mark == mark) {
+                        mark++;
+                        i = 0;
+                } else {
+                        i++;
+                }
+        return mark;
 }
 
 static void spawn(struct loop *l, int fd, const struct gb_peer *peer)
 {
+        unsigned mark = free_mark(l);
         pid_t parent = getpid();
-        pid_t pid = fork();
+        pid_t pid;
 
+        l->marks[mark] = 0;
+        pid = fork();
         if (pid == 0)
-                become_worker(l, fd, peer, parent);
+                become_worker(l, fd, peer, mark, parent);
         if (pid < 0)
                 gb_log(GB_LOG_ERROR, "cannot fork a worker for %s: %s", peer->text, strerror(errno));
         else
-                l->children[l->n++] = (struct child){pid, *peer};
+                l->children[l->n++] = (struct child){pid, *peer, mark};
 }
 
 /* ---- accepting ---- */
@@ -154,8 +177,8 @@ static bool welcome(const struct loop *l, const struct gb_listener *from, int fd
                 return false;
         }
         /* On the local socket only root gets this far, and its CLI opens two connections for each brick. */
-        if (peer->key[0] == 'a' && count_of(l, peer) >= l->settings->max_workers_per_address) {
-                gb_log(GB_LOG_WARNING, "refused %s: max_workers_per_address = %u are busy", peer->text,
+        if (peer->key[0] == 'a' && strangers_of(l, peer) >= l->settings->max_workers_per_address) {
+                gb_log(GB_LOG_WARNING, "refused %s: max_workers_per_address = %u have not said yet who they are", peer->text,
                        l->settings->max_workers_per_address);
                 return false;
         }
@@ -312,6 +335,9 @@ int gb_loop_run(struct gb_settings *s, gb_loop_reload reload_fn, struct gb_error
         l->settings = s;
         l->reload = reload_fn;
         l->signals = -1;
+        l->marks = mmap(NULL, GB_WORKERS_MAX, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+        if (l->marks == MAP_FAILED)
+                return gb_error_sys(err, GB_ERR_SYSTEM, "mmap");
         if (gb_listeners_open(&l->listeners, s, err) < 0)
                 return -1;
         rc = run(l, err);

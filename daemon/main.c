@@ -192,7 +192,7 @@ static int serve_single(const struct gb_settings *s)
                 return 1;
         }
         close(null);
-        return gb_worker_run(s, rfd, wfd, false, "stdin");
+        return gb_worker_run(s, rfd, wfd, NULL, "stdin");
 }
 
 int main(int argc, char **argv)

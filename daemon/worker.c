@@ -203,10 +203,10 @@ static void worker_fini(struct gb_worker *w)
         gb_caller_fini(&w->caller);
 }
 
-static int serve(struct gb_worker *w, int rfd, int wfd, bool tcp, const char *peer, struct gb_error *err)
+static int serve(struct gb_worker *w, int rfd, int wfd, const char *peer, struct gb_error *err)
 {
-        w->server.need_tls = tcp;
-        w->server.offer_tls = tcp ? offer_tls : NULL;
+        w->server.need_tls = w->mark != NULL;
+        w->server.offer_tls = w->mark ? offer_tls : NULL;
         w->server.start_tls = start_tls;
         w->server.transport = gb_transport_plain(rfd, wfd, -1, peer, err);
         if (!w->server.transport ||
@@ -228,7 +228,8 @@ static void stand_back(const struct gb_settings *s)
                 syscall(SYS_ioprio_set, WHO_PROCESS, 0, CLASS_IDLE << CLASS_SHIFT);
 }
 
-int gb_worker_run(const struct gb_settings *settings, int rfd, int wfd, bool tcp, const char *peer)
+int gb_worker_run(const struct gb_settings *settings, int rfd, int wfd, unsigned char *mark,
+                  const char *peer)
 {
         struct gb_worker w;
         struct gb_error err;
@@ -237,11 +238,12 @@ int gb_worker_run(const struct gb_settings *settings, int rfd, int wfd, bool tcp
         signal(SIGPIPE, SIG_IGN);
         stand_back(settings);
         worker_init(&w, settings);
+        w.mark = mark;
         /* Spilled runs go there.  Whatever is wrong with it is told by the call that needs it. */
         (void)!mkdir(settings->state_dir, 0700);
         gb_log_field("PEER", peer);
         gb_log(GB_LOG_DEBUG, "%s: connected", peer);
-        rc = serve(&w, rfd, wfd, tcp, peer, &err);
+        rc = serve(&w, rfd, wfd, peer, &err);
         if (rc < 0)
                 gb_log(GB_LOG_WARNING, "%s: %s", peer, err.text);
         else

@@ -29,6 +29,7 @@ struct gb_worker {
         struct gb_tls *tls;           /* over TCP, once he has asked for it */
         struct gb_tls_peer peer;      /* over TCP: whose certificate it has shown */
         struct gb_caller caller;      /* since HELLO */
+        unsigned char *mark;          /* over TCP: set when he is let in; borrowed */
         char client[GB_HOST_MAX + 1]; /* what the peer called itself in HELLO */
         struct gb_store *store;       /* opened by the first session call */
         struct gb_lock lock;          /* of the session this connection has locked */
@@ -38,10 +39,12 @@ struct gb_worker {
         struct gb_buf chunk;          /* data of the last NEXT, reused */
 };
 
-/* Serve rfd/wfd (taken over) until the peer leaves; `tcp`: he has to come with TLS and a certificate, else
- * he is root or has our descriptors and may do everything.  Returns an exit status: 0 the peer left in order,
+/* Serve rfd/wfd (taken over) until the peer leaves; with `mark` he comes by TCP and has to show a
+ * certificate inside TLS, and the byte is set once he is let in; else he is root or has our descriptors and
+ * may do everything.  Returns an exit status: 0 the peer left in order,
  * 1 the connection broke or could not be served. */
-int gb_worker_run(const struct gb_settings *settings, int rfd, int wfd, bool tcp, const char *peer);
+int gb_worker_run(const struct gb_settings *settings, int rfd, int wfd, unsigned char *mark,
+                  const char *peer);
 
 /* The one table: may `proc` be called now, and by this caller?  0, or -1 with GB_ERR_USAGE or GB_ERR_DENIED. */
 int gb_worker_allows(const struct gb_worker *w, rpcproc_t proc, struct gb_error *err);

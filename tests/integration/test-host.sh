@@ -102,6 +102,32 @@ fails 69 "no gbackupd at" full "tcp:$HOST:24018" v --out-file="$T/list"
 stop_gbackupd
 start_gbackupd
 
+it "strangers of one address are few; who has shown a certificate is no stranger"
+stop_gbackupd
+eval "gb_more_$(declare -f gb_write_config)"
+gb_write_config() {
+        gb_more_gb_write_config
+        echo "max_workers_per_address = 2"
+}
+start_gbackupd
+# 2x2: one connection for the calls, two or more for the streams.
+run_cli 0 full "tcp:$HOST:24018" v -0 --out-file="$T/list"
+same "$T/list" "$T/want" "list"
+python3 -c '
+import socket, sys
+held = [socket.create_connection(("127.0.0.1", 24018)) for i in range(2)]
+third = socket.create_connection(("127.0.0.1", 24018))
+third.settimeout(5)
+print(len(third.recv(1)))
+other = socket.create_connection(("::1", 24018))
+other.settimeout(1)
+try:
+    print(len(other.recv(1)))
+except TimeoutError:
+    print("kept")' >"$T/strangers.out" 2>&1
+is "$(paste -sd ' ' "$T/strangers.out")" "0 kept" "a third stranger of that address, one of another"
+wait_for 20 run_cli 0 full "tcp:127.0.0.1:24018" v -0 --out-file="$T/list"
+
 it "a host that is none, and a name nobody knows: 69"
 fails 69 "unknown host" full no-such-host.invalid v --out-file="$T/list"
 fails 69 "no gbackupd at" full "tcp:$HOST:24019" v --out-file="$T/list"
