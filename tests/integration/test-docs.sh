@@ -36,6 +36,8 @@ items() {
 }
 
 told "options of gbackup-cli" "$(help_options "$CLI")" "$(page_options "$top/doc/gbackup-cli.1")"
+told "output options of gbackup-glusterfind" "$(help_options "$GB_BUILD/cli/gbackup-glusterfind")" \
+        "$(page_options "$top/doc/gbackup-glusterfind.1")"
 told "options of gbackupd" "$(help_options "$AGENT")" "$(page_options "$top/doc/gbackupd.8")"
 told "commands of gbackup-cli" \
         "$("$CLI" --help | sed -n '/^commands:/,/^$/s/^  \([a-z]*\) .*/\1/p')" \
