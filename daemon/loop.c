@@ -37,6 +37,7 @@
 #include "listen.h"
 #include "loop.h"
 #include "notify.h"
+#include "trim.h"
 #include "worker.h"
 
 /* How long the listener rests when it has no descriptors left; workers are given to end. */
@@ -63,6 +64,7 @@ struct loop {
         sigset_t inherited; /* mask to give back to children */
         gb_deadline rest;   /* not accepting until then; 0: accepting */
         bool ending;
+        bool trimmed; /* since the last worker ended */
 };
 
 /* ---- children ---- */
@@ -281,6 +283,9 @@ static int serve(struct loop *l, struct gb_error *err)
         nfds_t n;
 
         while (!l->ending) {
+                if (l->n == 0 && !l->trimmed)
+                        gb_trim();
+                l->trimmed = l->n == 0;
                 if (wait_for_work(l, p, &n, err) < 0)
                         return -1;
                 if (p[0].revents)

@@ -8,6 +8,7 @@
  *     listen.[ch]      listening sockets; who a peer is
  *     loop.[ch]        the listener process: accept, fork, reap, signals
  *     notify.[ch]      systemd: readiness, socket activation
+ *     trim.[ch]        memory that an idle listener gives back
  *     caller.[ch]      who is at the other end, and what he may do
  *     worker.[ch]      a connection: its state and the table of what may be called when
  *     handlers.[ch]    how each call begins and ends; NULL, HELLO

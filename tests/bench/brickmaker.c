@@ -472,13 +472,33 @@ static void open_htime(struct brick *b)
         }
 }
 
+/* As the brick does it: written under one name, which tells nothing, and named by the time it is closed at.
+ */
 static void begin_slice(struct brick *b)
 {
         char path[PATH + 64];
-        time_t t = ++b->ts;
+
+        snprintf(path, sizeof(path), "%s/CHANGELOG.new", b->clog);
+        b->slice = fopen(path, "wx");
+        if (!b->slice)
+                err(1, "%s", path);
+        fprintf(b->slice, "GlusterFS Changelog | version: v1.2 | encoding : %d\n", binary ? 1 : 2);
+        b->records = 0;
+}
+
+static void end_slice(struct brick *b)
+{
+        char written[PATH + 64], path[PATH + 64];
+        time_t now = time(NULL), t = now > b->ts ? now : b->ts + 1;
         struct tm tm;
         char day[3][16];
 
+        if (!b->slice)
+                return;
+        if (fclose(b->slice) != 0)
+                err(1, "%s: slice", b->root);
+        b->slice = NULL;
+        b->ts = t;
         gmtime_r(&t, &tm);
         strftime(day[0], 16, "%Y", &tm);
         strftime(day[1], 16, "%m", &tm);
@@ -490,20 +510,11 @@ static void begin_slice(struct brick *b)
                         err(1, "%s", path);
         }
         sprintf(path + strlen(path), "/CHANGELOG.%lld", (long long)b->ts);
-        b->slice = fopen(path, "wx");
-        if (!b->slice)
+        snprintf(written, sizeof(written), "%s/CHANGELOG.new", b->clog);
+        if (rename(written, path) < 0)
                 err(1, "%s", path);
-        fprintf(b->slice, "GlusterFS Changelog | version: v1.2 | encoding : %d\n", binary ? 1 : 2);
         fprintf(b->htime, "%s%c", path, 0);
         b->entries++;
-        b->records = 0;
-}
-
-static void end_slice(struct brick *b)
-{
-        if (b->slice && fclose(b->slice) != 0)
-                err(1, "%s: slice", b->root);
-        b->slice = NULL;
 }
 
 /* HTIME names no slice of the future. */
