@@ -48,7 +48,7 @@ static int recv_fragment(struct gb_transport *t, struct gb_buf *rec, size_t max,
         if (gb_buf_reserve(rec, len) < 0)
                 return gb_error_set(err, GB_ERR_MEMORY, "out of memory for a message of %zu bytes from %s",
                                     rec->len + len, t->peer);
-        if (gb_transport_recv_all(t, rec->data + rec->len, len, until, NULL, err) < 0)
+        if (len && gb_transport_recv_all(t, rec->data + rec->len, len, until, NULL, err) < 0)
                 return -1;
         rec->len += len;
         return 0;
