@@ -254,11 +254,11 @@ class Mirror:
 
     def patiently(self, e):
         """A mount may say ESTALE for a moment of what is being migrated."""
-        for i in range(3):
+        for i in range(15):
             try:
                 return self.copy_one(e)
             except OSError as error:
-                if error.errno != errno.ESTALE or i == 2:
+                if error.errno != errno.ESTALE or i == 14:
                     raise
                 time.sleep(1)
 
