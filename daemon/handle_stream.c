@@ -130,6 +130,11 @@ static int check_query(struct gb_worker *w, const gbx_query *q, struct gb_error 
         case GBX_SCAN:
                 return check_scan(&q->gbx_query_u.scan, err);
         case GBX_HISTORY:
+                if (!(w->features & GBX_FEATURE_FACTS))
+                        return gb_error_set(err, GB_ERR_VERSION,
+                                            "%s reads changes in another form than gbackupd " PACKAGE_VERSION
+                                            " tells them; install the same version of gbackup on both sides",
+                                            *w->client ? w->client : "the client");
                 return check_history(w, &q->gbx_query_u.history, err);
         case GBX_RESOLVE:
                 return 0;

@@ -119,12 +119,13 @@ static int hello(struct gb_worker *w, const gbx_hello_arg *arg, gbx_hello_ok *ou
         if (!out->software.gbx_name_val)
                 return gb_error_set(err, GB_ERR_MEMORY, "out of memory");
         out->software.gbx_name_len = (u_int)strlen(out->software.gbx_name_val);
-        out->features = GBX_FEATURE_SHARDS | GBX_FEATURE_LAST_FULL | GBX_FEATURE_EXAMINE;
+        out->features = GBX_FEATURE_SHARDS | GBX_FEATURE_LAST_FULL | GBX_FEATURE_EXAMINE | GBX_FEATURE_FACTS;
         if (gb_glusterd_node(&w->gd, &node, &ignored) == 0)
                 memcpy(out->node, node.b, sizeof(node.b));
         clock_gettime(CLOCK_REALTIME, &now);
         out->now_us = (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
         out->chunk_max = GB_CHUNK_MAX;
+        w->features = arg->features;
         take_client(w, &arg->software);
         w->state = GB_WORKER_READY;
         w->server.request_max = GB_REQUEST_MAX;

@@ -30,6 +30,7 @@ struct gb_worker {
         struct gb_tls_peer peer;      /* over TCP: whose certificate it has shown */
         struct gb_caller caller;      /* since HELLO */
         unsigned char *mark;          /* over TCP: set when he is let in; borrowed */
+        uint64_t features;            /* that the peer announced in HELLO */
         char client[GB_HOST_MAX + 1]; /* what the peer called itself in HELLO */
         struct gb_store *store;       /* opened by the first session call */
         struct gb_lock lock;          /* of the session this connection has locked */

@@ -145,7 +145,10 @@ static int explain_status(const struct gb_client *c, const struct accepted_reply
                 return gb_error_set(err, GB_ERR_VERSION,
                                     "agent %s does not know this call: it is older than we are", c->peer);
         case GARBAGE_ARGS:
-                return gb_error_set(err, GB_ERR_PROTOCOL, "agent %s could not read our call", c->peer);
+                return gb_error_set(err, GB_ERR_VERSION,
+                                    "agent %s could not read our call: it is of another version; install the same "
+                                    "version of gbackup on both sides",
+                                    c->peer);
         default:
                 return gb_error_set(err, GB_ERR_PROTOCOL, "agent %s could not send its answer", c->peer);
         }
@@ -244,7 +247,7 @@ static int say_hello(struct gb_client *c, struct gb_error *err)
 {
         static const char software[] = "gbackup-cli " PACKAGE_VERSION;
         int wait_ms = c->transport->child ? GB_CALL_MS : GB_HANDSHAKE_MS;
-        gbx_hello_arg arg = {.features = GBX_FEATURE_SHARDS | GBX_FEATURE_LAST_FULL};
+        gbx_hello_arg arg = {.features = GBX_FEATURE_SHARDS | GBX_FEATURE_LAST_FULL | GBX_FEATURE_FACTS};
 
         GB_WIRE_SET(arg.software, gbx_name, software);
         if (gb_client_call(c, GBX_HELLO, wait_ms, (xdrproc_t)xdr_gbx_hello_arg, &arg,

@@ -41,8 +41,8 @@ def messages(top):
             if not first or not set(codes) & set(CODES):
                 continue
             # Adjacent strings, with PRI macros between them, are one.
-            parts = re.match(r'(?:"(?:[^"\\]|\\.)*"\s*|PRI\w+\s*|GB_\w+\s*)+', args[first.start():]).group(0)
-            fmt = re.sub(r'(PRI\w+)\s*', r'"d"', parts)
+            parts = re.match(r'(?:"(?:[^"\\]|\\.)*"\s*|PRI\w+\s*|GB_\w+\s*|PACKAGE_\w+\s*)+', args[first.start():]).group(0)
+            fmt = re.sub(r'(?:PRI|PACKAGE_)\w+\s*', r'"d"', parts)
             fmt = "".join(STRING.findall(fmt)).replace('\\"', '"')
             found.setdefault(fmt, name[len(top) + 1:])
     return found

@@ -50,8 +50,8 @@ told "exit statuses of gbackup-cli" \
         "$(awk '/^\.Sh /{inside = $0 == ".Sh EXIT STATUS"} inside && $1 == ".It" {print $2}' "$top/doc/gbackup-cli.1")"
 # The example file shows every key with its default; the page has the default in parentheses.
 told "settings of gbackupd and their defaults" \
-        "$(sed -nE 's/^#([a-z_]+) =( (.*))?$/\1 \3/p' "$GB_BUILD/daemon/gbackupd.conf" | sed 's|[^ ]*/var/lib/gbackup|STATE|')" \
-        "$(sed -nE 's/^\.It Ic ([a-z_]+) Pq (Pa |Li )?(.*)$/\1 \3/p' "$top/doc/gbackupd.conf.5" | sed 's|[^ ]*/var/lib/gbackup|STATE|')"
+        "$(sed -nE 's/^#([a-z_]+) =( (.*))?$/\1 \3/p' "$GB_BUILD/daemon/gbackupd.conf" | sed 's|[^ ]*/var/lib/gbackup|STATE|; s|[^ ]*/etc/gbackup|ETC|')" \
+        "$(sed -nE 's/^\.It Ic ([a-z_]+) Pq (Pa |Li )?(.*)$/\1 \3/p' "$top/doc/gbackupd.conf.5" | sed 's|[^ ]*/var/lib/gbackup|STATE|; s|[^ ]*/etc/gbackup|ETC|')"
 told "keys that gbackupd knows" \
         "$(sed -nE 's/^ *(TEXT|NUMBER)\([A-Z_]+, ([a-z_]+).*/\2/p' "$top/daemon/settings.c")" \
         "$(items "$top/doc/gbackupd.conf.5" DESCRIPTION Ic)"

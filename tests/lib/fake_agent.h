@@ -37,7 +37,8 @@ struct fake_agent {
         bool short_counts;   /* EXISTS answers for one path less, LOOK for one gfid more */
         bool nul_in_cursor;
         bool refuse_hello;
-        unsigned long features; /* that it has besides */
+        unsigned long features; /* that it has besides, */
+        unsigned long lacks;    /* and has not */
         unsigned chunk_max;
 
         bool streaming;
@@ -105,7 +106,7 @@ bool_t gbx_hello_1_svc(gbx_hello_arg *arg, gbx_hello_res *res, struct svc_req *r
         gb_server_of(req)->request_max = GB_REQUEST_MAX;
         gb_server_of(req)->login_until = 0;
         res->ok = TRUE;
-        res->gbx_hello_res_u.hello.features = GBX_FEATURE_SHARDS | a->features;
+        res->gbx_hello_res_u.hello.features = (GBX_FEATURE_SHARDS | GBX_FEATURE_FACTS | a->features) & ~a->lacks;
         res->gbx_hello_res_u.hello.chunk_max = a->chunk_max ? a->chunk_max : GB_CHUNK_MAX;
         res->gbx_hello_res_u.hello.now_us = 1700000000000000;
         FAKE_SET(res->gbx_hello_res_u.hello.software, gbx_name, "fake 1");

@@ -278,6 +278,18 @@ START_TEST(last_full_is_asked_only_where_it_is_kept)
 }
 END_TEST
 
+START_TEST(changes_in_another_form_are_not_read)
+{
+        gbx_query q = {.kind = GBX_HISTORY};
+
+        agent.lacks = GBX_FEATURE_FACTS;
+        start_good_agent();
+        ck_assert_int_eq(gb_call_open(client, "v", "/b", &q, &err), -1);
+        ck_assert_int_eq(err.code, GB_ERR_VERSION);
+        ck_assert_ptr_nonnull(strstr(err.text, "install the same version of gbackup on both sides"));
+}
+END_TEST
+
 START_TEST(an_agents_error_names_the_agent_and_leaves_the_connection)
 {
         gbx_topology out;
@@ -929,6 +941,7 @@ static void add_calls(TCase *tc)
         tcase_add_test(tc, gfids_and_paths_are_looked_up);
         tcase_add_test(tc, sessions_are_handled);
         tcase_add_loop_test(tc, last_full_is_asked_only_where_it_is_kept, 0, 2);
+        tcase_add_test(tc, changes_in_another_form_are_not_read);
         tcase_add_test(tc, an_agents_error_names_the_agent_and_leaves_the_connection);
         tcase_add_test(tc, an_argument_beyond_its_bound_is_not_sent);
         tcase_add_test(tc, answers_that_do_not_fit_the_question_are_refused);
