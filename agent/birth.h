@@ -22,6 +22,9 @@ struct gb_birth {
 /* By name in a directory, not following symlinks; name "": the descriptor itself.  -1 and errno. */
 int gb_birth_of(int fd, const char *name, struct gb_birth *out);
 
+/* The clock that births are of, now. */
+int64_t gb_birth_now(void);
+
 static inline bool gb_birth_same(const struct gb_birth *a, uint64_t ino, int64_t born)
 {
         return a->ino == ino && a->born == born;

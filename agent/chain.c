@@ -351,20 +351,34 @@ int gb_chain_follow(struct gb_chain *c, const struct gb_cursor *from, struct gb_
         return same_second(c, from, err) < 0 ? -1 : fill_window(c, from, err);
 }
 
+/* An orphan with a name later than that of the last rollover, which came after it. */
+static bool of_another_clock(const struct gb_chain *c, const struct gb_slice *s)
+{
+        return !s->in_htime && s->birth.born && s->ts > c->slices.last_ts &&
+               s->birth.changed < c->slices.htime_changed;
+}
+
 int gb_chain_from(struct gb_chain *c, int64_t ts, int64_t until, struct gb_error *err)
 {
         const struct gb_htime *h = &c->slices.htime;
+        size_t back = 0; /* where the clock was set back last */
 
-        c->first = 0;
+        for (size_t i = 1; i < h->entries.n; i++)
+                if (h->entries.v[i].ts < h->entries.v[i - 1].ts)
+                        back = i;
+        if (back && h->entries.v[back].ts > ts && h->entries.v[back - 1].ts >= ts)
+                return set_back(h, h->entries.v[back - 1].ts, h->entries.v[back].ts, err);
+        c->first = back;
         while (c->first < h->entries.n && h->entries.v[c->first].ts < ts)
                 c->first++;
-        for (size_t i = c->first ? c->first : 1; i < h->entries.n; i++)
-                if (h->entries.v[i].ts < h->entries.v[i - 1].ts)
-                        return set_back(h, h->entries.v[i - 1].ts, h->entries.v[i].ts, err);
         for (size_t i = 0; i < c->slices.slices.n; i++) {
-                if (push(c, &c->slices.slices.v[i], err) < 0)
+                const struct gb_slice *s = &c->slices.slices.v[i];
+
+                if (s->ts < ts || (back && s->in_htime && s->place < back) || of_another_clock(c, s))
+                        continue;
+                if (push(c, s, err) < 0)
                         return -1;
-                if (until && c->slices.slices.v[i].ts >= until)
+                if (until && s->ts >= until)
                         break;
         }
         return 0;

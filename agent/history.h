@@ -61,7 +61,8 @@ int gb_cursor_now(const struct gb_brick *b, const struct gb_glusterd *gd, gb_dea
 
 struct gb_history_options {
         const struct gb_cursor *from; /* or NULL: by time */
-        int64_t start, end;           /* from == NULL: unix seconds of this node, end 0: now */
+        int64_t start, end;           /* from == NULL: unix seconds, end 0: now */
+        int64_t asked;                /* now, of the clock that start and end are of; 0: this node's */
         bool reread;                  /* D and M of the slice before the cursor, and the last window, too */
 };
 

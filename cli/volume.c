@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "endpoint.h"
 #include "volume.h"
@@ -74,6 +75,7 @@ static void ask_brick(const struct gb_volume *v, struct gb_vbrick *b)
         }
         if (gb_call_brick_status(b->node->control, v->name, b->path, &b->status, &b->error) < 0)
                 return;
+        b->ahead = b->status.now_us / 1000000 - (int64_t)time(NULL);
         b->usable = b->status.running;
         if (!b->usable)
                 gb_error_set(&b->error, GB_ERR_BRICK_DOWN, "brick process is not running");

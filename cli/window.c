@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/arena.h"
 #include "base/order.h"
@@ -159,6 +160,7 @@ static int open_stream(struct collect *k, struct stream *s, bool look, struct gb
                 GB_WIRE_SET(h->from, gbx_cursor, s->window->from);
         h->start = s->window->start;
         h->end = s->window->end;
+        h->now = s->window->from ? 0 : (int64_t)time(NULL);
         h->look = look;
         h->reread = s->window->from != NULL;
         s->feed = gb_feed_open(client, k->volume->name, s->brick->path, s->brick->name, &q,
@@ -712,11 +714,12 @@ static void check_bricks(struct collect *k, const struct gb_fact *f)
                         here = gb_gfid_eq(&f->names.v[i].parent, &f->names.v[j].parent) &&
                                still_here(k, &f->names.v[j]);
                 if (!here) {
-                        gb_error_set(&k->former, GB_ERR_GAP,
-                                     "volume %s: a replica set of the last run has no brick with a position any "
-                                     "more (removed, new, or its history could not be read); a full list "
-                                     "is needed",
-                                     k->volume->name);
+                        gb_error_set(
+                                &k->former, GB_ERR_GAP,
+                                "volume %s: a replica set of the last run has no brick with a position any "
+                                "more (removed, new, or its history could not be read); a full list "
+                                "is needed",
+                                k->volume->name);
                         return;
                 }
         }
@@ -837,6 +840,14 @@ static int64_t since(const struct gb_brick_window *w, bool before)
         return from > SWEEP_SLACK ? from - SWEEP_SLACK : 1;
 }
 
+static void widen(struct gb_scan_time *t, int64_t ahead)
+{
+        if (ahead < 0 && t->since > 1)
+                t->since = t->since + ahead > 1 ? t->since + ahead : 1;
+        if (ahead > 0 && t->until)
+                t->until += ahead;
+}
+
 static void fill_times(const struct collect *k, struct gb_scan_time *times, bool before)
 {
         const struct gb_volume *v = k->volume;
@@ -854,6 +865,8 @@ static void fill_times(const struct collect *k, struct gb_scan_time *times, bool
                 }
                 times[i].since = w->whole ? since(w, before) : least;
                 times[i].until = w->by_time && w->end ? w->end + SWEEP_SLACK : 0;
+                if (w->by_time) /* whose clock ctimes are of is not known: both */
+                        widen(&times[i], v->bricks[i].ahead);
                 if (times[i].until && times[i].until < times[i].since)
                         times[i].until = times[i].since;
         }

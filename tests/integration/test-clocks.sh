@@ -88,3 +88,31 @@ done
 round "after all of them"
 settle v
 round "and then"
+
+it "inc by times of this clock, over bricks with others"
+make_volume w dist3
+mount_volume w
+mkdir "$M/d"
+clock w 0 -1h
+clock w 1 +3h
+gv set w changelog.changelog on
+wait_rollover w
+for i in 1 2 3 4 5 6; do echo early >"$M/early-$i"; done
+wait_rollover w
+sleep 14
+start=$(date +%s)
+sleep 1
+for i in 1 2 3 4 5 6; do echo 1 >"$M/d/between-$i"; done
+sleep 1
+end=$(date +%s)
+sleep 14
+wait_rollover w
+for i in 1 2 3 4 5 6; do echo late >"$M/late-$i"; done
+wait_rollover w
+for i in 1 2 3 4 5 6; do echo "NEW d/between-$i"; done >"$T/want"
+run_cli 0 inc "$HOST" w "$start" "$end" --format=jsonl --out-file="$L/inc" && listed "$L/inc" "list" <"$T/want"
+
+it "inc over a clock that was set since is a gap"
+clock w 0 +0
+wait_rollover w
+run_cli 3 inc "$HOST" w "$start" "$end" --format=jsonl --out-file="$L/inc"
