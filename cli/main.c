@@ -15,6 +15,7 @@
  *   feed.c         one agent stream, read ahead   scan.c         full: k-way merge, failover
  *   window.c       incremental: streams, second looks, renamed trees
  *   reduce.c       facts of all bricks to ops     group.c        facts of one object, united
+ *   reduce_*.c     whom to believe, the cut, places, conclusions: see reduce_core.h
  *   skeleton.c     directories, now and at T0     op.c, fold.c   ops, sorted, become lines
  *   list.c         the out-file                   format_*.c     one format each, tool.h what programs read
  *   gone.c         names that are gone            moved.c        T0 names below renamed directories

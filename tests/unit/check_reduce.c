@@ -600,7 +600,7 @@ static void check_needless(const struct sums *s)
         ck_assert_uint_le(s->needless_deletes, s->suspects); /* guesses are among them */
         ck_assert_uint_lt(s->needless_copies * 30, s->lines);
         ck_assert_uint_eq(s->needless_renames, 0);
-        ck_assert_uint_lt(s->gaps * 400, s->windows);
+        ck_assert_uint_lt(s->gaps * 100, s->windows);
 }
 
 START_TEST(one_window_of_one_brick)
