@@ -134,14 +134,18 @@ int gb_make_changes(const struct gb_cli *c, struct gb_volume *v, struct gb_windo
 static int take_positions(const struct gb_cli *c, struct gb_volume *v, struct gb_window *w,
                           struct gb_error *err)
 {
+        bool told = false;
+
         for (unsigned i = 0; i < v->n_bricks; i++) {
                 struct gb_vbrick *b = &v->bricks[i];
 
                 if (!b->usable)
                         continue;
-                if (!b->status.last_slice)
-                        gb_note(c, "%s: waiting for the first changelog rollover (up to %u s)", b->name,
+                if (!b->status.last_slice && !told) {
+                        gb_note(c, "waiting for the first changelog rollover of the bricks (up to %u s)",
                                 gb_volume_rollover_wait(b) / 1000);
+                        told = true;
+                }
                 gb_progress_say(c, "taking positions");
                 if (gb_call_cursor(b->node->control, v->name, b->path, gb_volume_rollover_wait(b),
                                    &w->bricks[i].from, err) == 0)
