@@ -115,6 +115,8 @@ it "INCR: what changed since; names made to break a list, as far as a line can h
 mkdir "$VM/h" "$VM/empty" && python3 "$GB_HERE/hostile.py" "$VM/h"
 find "$VM/h" -depth \( -name $'*\n*' -o -type p -o -type s -o -type c \) -exec rm -rf {} +
 rm -rf "$VM/h/long"
+# Listed rightly, but the mount takes a file of mode 01000 for one that is migrating and at times reads nothing.
+rm "$VM/h/kinds/sticky"
 echo more >>"$VM/one"
 mv "$VM/d" "$VM/dd"
 rm "$VM/three"
