@@ -36,7 +36,19 @@ enum gb_list_level {
 };
 enum gb_progress_mode { GB_PROGRESS_AUTO, GB_PROGRESS_NONE, GB_PROGRESS_JSON };
 
+struct gb_op;
+
+/* A list that goes to a function instead of a file. */
+struct gb_sink {
+        int (*each)(void *arg, const struct gb_op *op, struct gb_error *err);
+        void *arg;
+        bool expand;         /* with what lies below renamed directories */
+        bool full;           /* out, when the list is opened */
+        char generation[64]; /* out; empty: none */
+};
+
 struct gb_options {
+        struct gb_sink *sink; /* NULL: out_file */
         const char *out_file; /* "-": stdout */
         enum gb_format format;
         enum gb_list_level level;

@@ -59,6 +59,16 @@ static bool wants_manifest(const struct gb_list *l)
         return !to_stdout(l) && !l->cli->o.no_manifest;
 }
 
+/* The formats decide only whether renamed directories are expanded. */
+static void open_sink(struct gb_list *l)
+{
+        struct gb_sink *s = l->cli->o.sink;
+
+        l->format = s->expand ? &gb_format_paths : &gb_format_jsonl;
+        s->full = strcmp(l->info->kind, "full") == 0;
+        snprintf(s->generation, sizeof(s->generation), "%s", l->info->generation ? l->info->generation : "");
+}
+
 int gb_list_open(struct gb_list *l, const struct gb_cli *c, const struct gb_list_info *info,
                  struct gb_error *err)
 {
@@ -66,6 +76,10 @@ int gb_list_open(struct gb_list *l, const struct gb_cli *c, const struct gb_list
         l->cli = c;
         l->info = info;
         l->format = gb_formats[c->o.format];
+        if (c->o.sink) {
+                open_sink(l);
+                return 0;
+        }
         gb_buf_init(&l->line, 64 * 1024 * 1024); /* the header names every brick */
         gb_buf_init(&l->full, LINE_MAX_BYTES);
         l->out = gb_output_open(c->o.out_file, err);
@@ -210,6 +224,12 @@ int gb_list_op(struct gb_list *l, const struct gb_op *op, struct gb_error *err)
 
         if (op->expanded && !l->format->wants_expanded)
                 return 0;
+        if (l->cli->o.sink) {
+                if (!type_wanted(l, op))
+                        return 0;
+                count(l, op);
+                return l->cli->o.sink->each(l->cli->o.sink->arg, op, err);
+        }
         if (begin(l, err) < 0)
                 return -1;
         if (tool && tool->implies_dirs && !l->cli->o.all_directories)
@@ -236,6 +256,8 @@ int gb_list_entry(struct gb_list *l, const struct gb_entry *e, struct gb_error *
 
 int gb_list_finish(struct gb_list *l, bool complete, struct gb_error *err)
 {
+        if (l->cli->o.sink)
+                return 0;
         if (begin(l, err) < 0)
                 return -1;
         if (release(l, err) < 0 || write_gone(l, err) < 0)
@@ -274,6 +296,8 @@ int gb_list_publish(struct gb_list *l, struct gb_error *err)
 {
         struct gb_output *out = l->out;
 
+        if (l->cli->o.sink)
+                return 0;
         if (!to_stdout(l) && (publish_beside(&l->skipped, skipped_name(l), err) < 0 ||
                               publish_beside(&l->manifest, gb_manifest_name(l->cli->o.out_file), err) < 0))
                 return -1;
