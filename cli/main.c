@@ -58,7 +58,7 @@ static const struct gb_command commands[] = {
         {"full", 2, 2, "HOST VOLUME", "all paths, without a session", gb_cmd_full},
         {"inc", 4, 4, "HOST VOLUME START END", "changes between two times, without a session", gb_cmd_inc},
         {"verify", 2, 2, "SESSION LIST", "does a list lack anything that changed?", gb_cmd_verify},
-        {"netbackup", 3, -1, "HOOK ARGUMENT...", "what NetBackup's notify scripts call: start, end, exit",
+        {"netbackup", 3, -1, "HOOK ARGUMENT...", "what NetBackup's notify scripts call: start, end, exit, prepare",
          gb_cmd_netbackup},
         {"resolve", 3, -1, "HOST VOLUME GFID...", "paths of gfids", gb_cmd_resolve},
         {"tls", 1, 5, "WORD [ARGUMENT]...", "keys and trust: setup, status, add-client, ...", gb_cmd_tls},

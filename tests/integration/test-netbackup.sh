@@ -304,6 +304,26 @@ exit_hook daily INCR 0 0 1
 exit_hook daily INCR 40 0 1
 committed "$before"
 
+it "on a primary server that is no client the exit hook reaches the client by GBACKUP_RSH, and only by a host name"
+start 0 daily INCR
+end daily INCR 0
+cat >"$T/rsh" <<END
+#!/bin/bash
+[ "\$1 \$2" = "client gbackup-cli" ] || exit 9
+shift 2
+GBACKUP_NETBACKUP_CONF=$GBACKUP_NETBACKUP_CONF exec "$CLI" "\$@"
+END
+chmod +x "$T/rsh"
+there=$GBACKUP_NETBACKUP_CONF
+export GBACKUP_NETBACKUP_CONF=$T/none GBACKUP_RSH=$T/rsh
+hook 64 backup_exit_notify 'client;id' pol daily INCR 0 0 1
+hook 64 backup_exit_notify -Fx pol daily INCR 0 0 1
+hook 9 backup_exit_notify other pol daily INCR 0 0 1
+exit_hook daily INCR 0 0 1
+export GBACKUP_NETBACKUP_CONF=$there
+unset GBACKUP_RSH
+committed "$(generation)"
+
 it "commit_on = bpend: committed with the last stream that was sent"
 conf 'commit_on = bpend'
 echo x >"$VM/bpend"
