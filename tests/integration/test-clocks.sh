@@ -53,8 +53,8 @@ run_cli 0 s --out-file="$L/list"
 
 it "clocks that differ from brick to brick, and step back and forth with restarts"
 round "true clocks"
-steps=("0 -1h" "1 +3h" "0 +2d" "0 -30s")
-[ -z "${GB_LONG:-}" ] || steps+=("2 -5m" "1 -90m" "2 +10m" "0 +0" "1 +0" "2 -3d" "2 +0")
+steps=("0 -1h" "1 +3h" "0 +2d")
+[ -z "${GB_LONG:-}" ] || steps+=("0 -30s" "2 -5m" "1 -90m" "2 +10m" "0 +0" "1 +0" "2 -3d" "2 +0")
 for step in "${steps[@]}"; do
         # shellcheck disable=SC2086
         set -- $step
@@ -80,14 +80,16 @@ stop_gbackupd
 start_gbackupd
 round "agent at +0"
 
-it "several steps between two lists"
-for o in -2h +1h -4d +0; do
-        clock v 0 $o
-        wait_rollover v
-done
-round "after all of them"
-settle v
-round "and then"
+if [ -n "${GB_LONG:-}" ]; then
+        it "several steps between two lists"
+        for o in -2h +1h -4d +0; do
+                clock v 0 $o
+                wait_rollover v
+        done
+        round "after all of them"
+        settle v
+        round "and then"
+fi
 
 it "inc by times of this clock, over bricks with others"
 make_volume w dist3
