@@ -50,6 +50,7 @@ struct child {
         pid_t pid;
         struct gb_peer peer;
         unsigned mark; /* its place in loop.marks */
+        uint64_t born; /* counts up */
 };
 
 struct loop {
@@ -63,11 +64,18 @@ struct loop {
         int signals;        /* signalfd */
         sigset_t inherited; /* mask to give back to children */
         gb_deadline rest;   /* not accepting until then; 0: accepting */
+        uint64_t births;
         bool ending;
         bool trimmed; /* since the last worker ended */
 };
 
 /* ---- children ---- */
+
+/* A connection from the network whose caller was not let in, or not yet. */
+static bool is_stranger(const struct loop *l, const struct child *c)
+{
+        return c->peer.key[0] == 'a' && !l->marks[c->mark];
+}
 
 /* Connections from that address that have not said who they are, or not yet. */
 static size_t strangers_of(const struct loop *l, const struct gb_peer *p)
@@ -75,7 +83,7 @@ static size_t strangers_of(const struct loop *l, const struct gb_peer *p)
         size_t n = 0;
 
         for (size_t i = 0; i < l->n; i++)
-                n += !l->marks[l->children[i].mark] &&
+                n += is_stranger(l, &l->children[i]) &&
                      !memcmp(l->children[i].peer.key, p->key, sizeof(p->key));
         return n;
 }
@@ -159,13 +167,45 @@ static void spawn(struct loop *l, int fd, const struct gb_peer *peer)
         if (pid < 0)
                 gb_log(GB_LOG_ERROR, "cannot fork a worker for %s: %s", peer->text, strerror(errno));
         else
-                l->children[l->n++] = (struct child){pid, *peer, mark};
+                l->children[l->n++] = (struct child){pid, *peer, mark, l->births++};
 }
 
 /* ---- accepting ---- */
 
+/*
+ * End a stranger to make room: the oldest of the address that has most.  Saying who one is takes
+ * milliseconds, so in a crowd of those who never will, an honest caller is the last to be ended.
+ * `address`: look only there.
+ */
+static bool end_stranger(struct loop *l, const struct gb_peer *address)
+{
+        struct child *worst = NULL;
+        size_t most = 0;
+
+        for (size_t i = 0; i < l->n; i++) {
+                struct child *c = &l->children[i];
+                size_t n;
+
+                if (!is_stranger(l, c) ||
+                    (address && memcmp(c->peer.key, address->key, sizeof(address->key)) != 0))
+                        continue;
+                n = strangers_of(l, &c->peer);
+                if (n < most || (n == most && c->born > worst->born))
+                        continue;
+                worst = c;
+                most = n;
+        }
+        if (!worst)
+                return false;
+        kill(worst->pid, SIGKILL);
+        while (waitpid(worst->pid, NULL, 0) < 0 && errno == EINTR)
+                ;
+        *worst = l->children[--l->n];
+        return true;
+}
+
 /* Whom we take.  Refusing is accept and close: anything said would have to wait for the peer. */
-static bool welcome(const struct loop *l, const struct gb_listener *from, int fd, struct gb_peer *peer)
+static bool welcome(struct loop *l, const struct gb_listener *from, int fd, struct gb_peer *peer)
 {
         struct gb_error err;
 
@@ -173,15 +213,15 @@ static bool welcome(const struct loop *l, const struct gb_listener *from, int fd
                 gb_log(GB_LOG_WARNING, "refused: %s", err.text);
                 return false;
         }
-        if (l->n >= l->settings->max_workers) {
+        /* On the local socket only root gets this far, and its CLI opens two connections for each brick. */
+        if (peer->key[0] == 'a' && strangers_of(l, peer) >= l->settings->max_workers_per_address &&
+            end_stranger(l, peer))
+                gb_log(GB_LOG_INFO,
+                       "%s: max_workers_per_address = %u have not said who they are, one was ended",
+                       peer->text, l->settings->max_workers_per_address);
+        if (l->n >= l->settings->max_workers && !end_stranger(l, NULL)) {
                 gb_log(GB_LOG_WARNING, "refused %s: max_workers = %u are busy", peer->text,
                        l->settings->max_workers);
-                return false;
-        }
-        /* On the local socket only root gets this far, and its CLI opens two connections for each brick. */
-        if (peer->key[0] == 'a' && strangers_of(l, peer) >= l->settings->max_workers_per_address) {
-                gb_log(GB_LOG_WARNING, "refused %s: max_workers_per_address = %u have not said yet who they are", peer->text,
-                       l->settings->max_workers_per_address);
                 return false;
         }
         return true;
