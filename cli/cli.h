@@ -24,6 +24,8 @@ enum gb_format {
         GB_FORMAT_RESTIC,
         GB_FORMAT_RCLONE,
         GB_FORMAT_NETBACKUP,
+        GB_FORMAT_CSV,
+        GB_FORMAT_TSV,
         GB_FORMATS
 };
 /* What a run of a session tells of. */

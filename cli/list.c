@@ -25,7 +25,8 @@ const struct gb_format_ops *const gb_formats[GB_FORMATS] = {
         [GB_FORMAT_RSYNC] = &gb_format_tools[0],  [GB_FORMAT_TAR] = &gb_format_tools[1],
         [GB_FORMAT_BSDTAR] = &gb_format_tools[2], [GB_FORMAT_CPIO] = &gb_format_tools[3],
         [GB_FORMAT_BORG] = &gb_format_tools[4],   [GB_FORMAT_RESTIC] = &gb_format_tools[5],
-        [GB_FORMAT_RCLONE] = &gb_format_tools[6], [GB_FORMAT_NETBACKUP] = &gb_format_netbackup};
+        [GB_FORMAT_RCLONE] = &gb_format_tools[6], [GB_FORMAT_NETBACKUP] = &gb_format_netbackup,
+        [GB_FORMAT_CSV] = &gb_format_csv, [GB_FORMAT_TSV] = &gb_format_tsv};
 
 enum gb_format gb_format_find(const char *name)
 {

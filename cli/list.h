@@ -73,6 +73,7 @@ struct gb_format_ops {
 extern const struct gb_format_ops gb_format_tools[];
 extern const struct gb_format_ops gb_format_paths, gb_format_changes, gb_format_jsonl, gb_format_glusterfind,
         gb_format_netbackup;
+extern const struct gb_format_ops gb_format_csv, gb_format_tsv;
 /* All formats, by enum gb_format. */
 extern const struct gb_format_ops *const gb_formats[GB_FORMATS];
 /* GB_FORMATS: there is none of that name. */

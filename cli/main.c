@@ -192,7 +192,7 @@ static int help(void)
         puts("\noptions:\n"
              "  -o, --out-file=FILE     write the list here (output.txt); - is stdout\n"
              "      --format=FORMAT     paths (default), changes, jsonl, glusterfind, rsync, tar, bsdtar,\n"
-             "                          cpio, borg, restic, rclone, netbackup\n"
+             "                          cpio, borg, restic, rclone, netbackup, csv, tsv\n"
              "      --show-command      print the command line that reads such a list, and end\n"
              "      --level=LEVEL       what a run tells of: auto, full, incremental, cumulative (since the "
              "last "

@@ -130,7 +130,8 @@ static json_t *counts_json(const struct gb_list_counts *n)
 /* Can the lines be read back, and do they tell all that changed? */
 static bool is_verifiable(const struct gb_options *o)
 {
-        return !o->field_separator && !o->full_tag && !o->no_encode && !o->only_namespace;
+        return o->format != GB_FORMAT_CSV && o->format != GB_FORMAT_TSV && !o->field_separator &&
+               !o->full_tag && !o->no_encode && !o->only_namespace;
 }
 
 static json_t *list_json(const struct gb_list *l)

@@ -383,8 +383,9 @@ static int run(struct work *k, struct gb_error *err)
 {
         if (!k->v->manifest->verifiable)
                 return gb_error_set(err, GB_ERR_USAGE,
-                                    "%s: lines in a form of their own (--field-separator, --no-encode, "
-                                    "--tag-for-full, --only-namespace-changes) cannot be read back",
+                                    "%s: lines in a form of their own (csv, tsv, --field-separator, "
+                                    "--no-encode, --tag-for-full, --only-namespace-changes) cannot be read "
+                                    "back",
                                     k->v->list);
         if (!k->v->manifest->n_windows)
                 return gb_error_set(err, GB_ERR_CORRUPT, "%s: its manifest names no brick that told anything",

@@ -282,3 +282,31 @@ rm -r "$T/rclone" && mkdir "$T/rclone"
 TARGET=$T/rclone
 run_tool rclone
 stored "$T/rclone" "$T/rclone.list" f
+
+it "csv and tsv say what jsonl says"
+run_cli 0 prepare s --format=jsonl --out-file="$T/inc.jsonl"
+run_cli 0 prepare s --format=csv --out-file="$T/inc.csv"
+run_cli 0 prepare s --format=tsv --out-file="$T/inc.tsv"
+run_cli 0 full "$HOST" v --format=jsonl --out-file="$T/full.jsonl"
+run_cli 0 full "$HOST" v --format=csv --out-file="$T/full.csv"
+run_cli 0 full "$HOST" v --format=tsv --out-file="$T/full.tsv"
+for list in inc full; do
+        python3 - "$T/$list" <<'END' || problem "$list: they differ"
+import base64, csv, json, re, sys
+def path(o, key):
+    raw = base64.b64decode(o[key + "_b64"]) if key + "_b64" in o else o.get(key, "").encode()
+    return raw.decode(errors="surrogateescape")
+rows = []
+for line in open(sys.argv[1] + ".jsonl"):
+    o = json.loads(line)
+    if "op" in o:
+        changed = "".join(c for c, k in zip("dmx", ("data", "meta", "xattr")) if o[k])
+        rows.append([o["op"], o["type"], path(o, "path"), path(o, "old_path"), o.get("gfid", ""), changed])
+how = {"errors": "surrogateescape", "newline": ""}
+got = list(csv.reader(open(sys.argv[1] + ".csv", **how), strict=True))
+back = {"t": "\t", "n": "\n", "r": "\r", "\\": "\\"}
+tsv = [[re.sub(r"\\(.)", lambda m: back[m[1]], cell) for cell in line.split("\t")]
+       for line in open(sys.argv[1] + ".tsv", **how).read().split("\n")[:-1]]
+sys.exit(got[1:] != rows or tsv[1:] != rows or got[0] != tsv[0] or not rows)
+END
+done
