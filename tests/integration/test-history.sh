@@ -69,12 +69,6 @@ f_htime_middle() { # in the window
         printf '\001\002\003' | dd of="$h" bs=1 seek=$(($(stat -c %s "$h") - 100)) conv=notrunc status=none
 }
 f_moved_away() { mv "$(cl "$1" "$2")" "$(cl "$1" "$2").away"; }
-# A brick writes on into a file without a name, and is told of by what comes after it.
-f_live_deleted() {
-        echo x >"$T/mnt/$1/in-live"
-        rm "$(cl "$1" "$2")/CHANGELOG"
-        wait_for 10 test -e "$(cl "$1" "$2")/CHANGELOG"
-}
 f_live_truncated() {
         wait_rollover "$1"
         sleep 1.3
@@ -240,7 +234,7 @@ cases rep2 0 0 slice_short
 cases rep2 3 "0 1" slice_name
 if [ -n "${GB_LONG:-}" ]; then
         cases dist1 3 0 dir_changed slice_deleted slice_torn slice_header_only slice_empty slice_header slice_gfid slice_fop slice_name \
-                slice_zeros htime_torn htime_middle live_deleted off_on silent version rollover_1
+                slice_zeros htime_torn htime_middle off_on silent version rollover_1
         cases rep2 0 1 slice_deleted slice_torn slice_foreign htime_torn htime_deleted live_truncated moved_away slice_zeros
         cases rep2 3 "0 1" slice_deleted slice_zeros htime_torn
         cases disp 3 "0 1 2" slice_deleted slice_short
