@@ -231,19 +231,22 @@ static int merge_into(struct gb_list *l, struct gb_spool *spool, struct gb_fold 
 }
 
 static int list_first(const struct gb_cli *c, struct gb_volume *v, struct gb_window *w, struct gb_list *l,
-                      struct gb_spool *spool, struct gb_sorter *ops, struct gb_error *err)
+                      struct gb_spool *spool, struct gb_error *err)
 {
-        struct gb_fold *f;
-        int rc;
+        struct gb_sorter *ops = NULL;
+        struct gb_fold *f = NULL;
+        int rc = -1;
 
         if (take_positions(c, v, w, err) < 0 || spool_scan(c, v, l, spool, err) < 0)
                 return -1;
         w->expand = true;
-        if (gb_window_collect(c, v, w, ops, err) < 0 || gb_sorter_finish(ops, err) < 0)
-                return -1;
-        f = gb_fold_new(ops, err);
-        rc = f ? merge_into(l, spool, f, err) : -1;
+        ops = collect(c, v, w, err);
+        if (ops && gb_sorter_finish(ops, err) == 0)
+                f = gb_fold_new(ops, err);
+        if (f)
+                rc = merge_into(l, spool, f, err);
         gb_fold_free(f);
+        gb_sorter_free(ops);
         return rc;
 }
 
@@ -251,12 +254,10 @@ int gb_make_first(const struct gb_cli *c, struct gb_volume *v, struct gb_window 
                   struct gb_error *err)
 {
         struct gb_spool *spool = gb_spool_new(err);
-        struct gb_sorter *ops = spool ? gb_ops_sorter(err) : NULL;
         int rc = -1;
 
-        if (ops && list_first(c, v, w, l, spool, ops, err) == 0)
+        if (spool && list_first(c, v, w, l, spool, err) == 0)
                 rc = gb_list_finish(l, true, err);
-        gb_sorter_free(ops);
         gb_spool_free(spool);
         return rc;
 }
