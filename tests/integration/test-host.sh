@@ -117,15 +117,15 @@ python3 -c '
 import socket, sys
 held = [socket.create_connection(("127.0.0.1", 24018)) for i in range(2)]
 third = socket.create_connection(("127.0.0.1", 24018))
-third.settimeout(5)
-print(len(third.recv(1)))
+held[0].settimeout(5)
+print(len(held[0].recv(1)))
 other = socket.create_connection(("::1", 24018))
 other.settimeout(1)
 try:
     print(len(other.recv(1)))
 except TimeoutError:
     print("kept")' >"$T/strangers.out" 2>&1
-is "$(paste -sd ' ' "$T/strangers.out")" "0 kept" "a third stranger of that address, one of another"
+is "$(paste -sd ' ' "$T/strangers.out")" "0 kept" "the oldest stranger of that address when a third one comes, one of another"
 wait_for 20 run_cli 0 full "tcp:127.0.0.1:24018" v -0 --out-file="$T/list"
 
 it "a host that is none, and a name nobody knows: 69"

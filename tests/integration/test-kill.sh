@@ -62,7 +62,7 @@ done
 it "^C ends every phase at once and leaves nothing behind"
 mkdir "$T/interrupted"
 slowest=0 stopped=0 times=()
-for ((ms = 5; ms < 1200; ms += $([ -n "$LONG" ] && echo 10 || echo 120))); do
+for ms in $([ -n "$LONG" ] && seq 5 10 1200 || echo 5 20 40 60 80 100 130 170 250 400 800); do
         echo x >"$pair/interrupted-at-$ms"
         gb_words_on "$CLI_NODE" "$GB_CLI_PROGRAM" ${CLI_RSH:+--rsh="$CLI_RSH"} s-pair --out-file="$T/interrupted/out"
         read -r status lived < <(python3 "$GB_HERE/interrupt.py" "$ms" "${gb_words[@]}")
