@@ -517,6 +517,23 @@ static char *volfile_name(const struct gb_glusterd *gd, const char *volume, cons
         return name;
 }
 
+/* The brick's volfile into *b; *path is its name, the caller's to free. */
+static int load_volfile(const struct gb_glusterd *gd, const char *volume, const struct gb_brick_file *f,
+                        char **path, struct gb_buf *b, struct gb_error *err)
+{
+        int rc;
+
+        if (!gb_volume_name_valid(volume))
+                return gb_error_set(err, GB_ERR_NO_VOLUME, "not a volume name: %.64s", volume);
+        *path = volfile_name(gd, volume, f);
+        if (!*path)
+                return gb_error_set(err, GB_ERR_MEMORY, "%s: out of memory", f->path);
+        rc = load(*path, b, err);
+        if (rc > 0)
+                return gb_error_set(err, GB_ERR_GLUSTER, "%s: no such file", *path);
+        return rc;
+}
+
 int gb_glusterd_changelog_options(const struct gb_glusterd *gd, const char *volume,
                                   const struct gb_brick_file *f, struct gb_changelog_options *out,
                                   struct gb_error *err)
@@ -524,19 +541,10 @@ int gb_glusterd_changelog_options(const struct gb_glusterd *gd, const char *volu
         GB_CLEANUP_FREE
         char *path = NULL;
         GB_CLEANUP_WIPE struct gb_buf b;
-        int rc;
 
         gb_buf_init(&b, GB_CONFIG_MAX);
         *out = (struct gb_changelog_options){.rollover = DEFAULT_ROLLOVER};
-        if (!gb_volume_name_valid(volume))
-                return gb_error_set(err, GB_ERR_NO_VOLUME, "not a volume name: %.64s", volume);
-        path = volfile_name(gd, volume, f);
-        if (!path)
-                return gb_error_set(err, GB_ERR_MEMORY, "%s: out of memory", f->path);
-        rc = load(path, &b, err);
-        if (rc > 0)
-                return gb_error_set(err, GB_ERR_GLUSTER, "%s: no such file", path);
-        if (rc < 0)
+        if (load_volfile(gd, volume, f, &path, &b, err) < 0)
                 return -1;
         if (parse_volfile((char *)b.data, out) < 0) {
                 gb_changelog_options_fini(out);
@@ -588,18 +596,11 @@ int gb_glusterd_brick_option(const struct gb_glusterd *gd, const char *volume, c
         GB_CLEANUP_FREE
         char *path = NULL;
         GB_CLEANUP_WIPE struct gb_buf b;
-        int rc;
 
         gb_buf_init(&b, GB_CONFIG_MAX);
-        if (!gb_volume_name_valid(volume))
-                return gb_error_set(err, GB_ERR_NO_VOLUME, "not a volume name: %.64s", volume);
-        path = volfile_name(gd, volume, f);
-        if (!path)
-                return gb_error_set(err, GB_ERR_MEMORY, "%s: out of memory", f->path);
-        rc = load(path, &b, err);
-        if (rc > 0)
-                return gb_error_set(err, GB_ERR_GLUSTER, "%s: no such file", path);
-        return rc < 0 ? -1 : find_option((char *)b.data, type, option, value, size);
+        if (load_volfile(gd, volume, f, &path, &b, err) < 0)
+                return -1;
+        return find_option((char *)b.data, type, option, value, size);
 }
 
 int gb_glusterd_slaves(const struct gb_glusterd *gd, const char *volume, unsigned *n, struct gb_error *err)
