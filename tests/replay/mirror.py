@@ -258,7 +258,7 @@ class Mirror:
             try:
                 return self.copy_one(e)
             except OSError as error:
-                if error.errno != errno.ESTALE or i == 14:
+                if error.errno not in (errno.ESTALE, errno.EBADFD) or i == 14:
                     raise
                 time.sleep(1)
 

@@ -143,6 +143,9 @@ class Seed:
             found = mirror.differences(self.mount, self.mirror.top, mtimes=mtimes, selection=self.selection)
         if found and self.happened:
             found = self.but_just_read(found, entries)
+        if found and self.life.unhealed:
+            self.later(found)
+            return
         if found:
             with open(os.path.join(self.folder, f"round-{number}.diff"), "w") as f:
                 f.write("".join(line + "\n" for line in found))
@@ -152,6 +155,12 @@ class Seed:
             self.listed += stats.pop("entries")
             for what, n in stats.items():
                 self.noise[what] = self.noise.get(what, 0) + n
+
+    def later(self, found):
+        """While heals are pending the volume has not decided yet: a name that was deleted while a brick was down may
+        come back from there.  When they are done the mirror must be the volume."""
+        self.noise["different while heals are pending"] = self.noise.get("different while heals are pending", 0) + len(found)
+        self.log.write("".join(f"different while heals are pending: {line}\n" for line in found))
 
     def but_just_read(self, found, entries):
         """After bricks were away the mount may answer now by the one and now by the other of two replicas that never
