@@ -130,7 +130,6 @@ static int look(struct heal *h, const gb_gfid *gfid)
         int fd = -1;
         struct stat st;
         gb_gfid found;
-
         int here;
 
         gb_handle_path(gfid, handle);

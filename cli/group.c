@@ -211,7 +211,8 @@ static bool get_slot(struct gb_reader *in, struct gb_slot *slot)
 int gb_group_encode(struct gb_buf *out, const struct gb_group *g)
 {
         if (gb_buf_put_gfid(out, &g->gfid) < 0 || gb_buf_put_varint(out, g->flags) < 0 ||
-            gb_buf_put_u8(out, (uint8_t)g->type) < 0 || gb_buf_put_u8(out, g->confused) < 0 || gb_buf_put_varint(out, g->touched.n) < 0)
+            gb_buf_put_u8(out, (uint8_t)g->type) < 0 || gb_buf_put_u8(out, g->confused) < 0 ||
+            gb_buf_put_varint(out, g->touched.n) < 0)
                 return -1;
         for (size_t i = 0; i < g->touched.n; i++)
                 if (gb_buf_put_u8(out, g->touched.v[i].kinds) < 0 || put_slot(out, &g->touched.v[i].slot) < 0)

@@ -113,19 +113,10 @@ static int save(const struct gb_nb_job *j, struct gb_error *err)
 {
         GB_CLEANUP_FREE
         char *text = j->state ? json_dumps(j->state, JSON_INDENT(1)) : NULL;
-        struct gb_output *out;
 
         if (!text)
                 return no_memory(err);
-        out = gb_output_open(j->file, err);
-        if (!out)
-                return -1;
-        if (gb_output_write(out, text, strlen(text), err) < 0 || gb_output_write(out, "\n", 1, err) < 0 ||
-            gb_output_finish(out, err) < 0) {
-                gb_output_discard(out);
-                return -1;
-        }
-        return gb_output_publish(out, err);
+        return gb_output_text(j->file, text, err);
 }
 
 int gb_nb_job_new(struct gb_nb_job *j, const struct gb_nb_call *call, const char *generation,

@@ -289,6 +289,20 @@ void gb_output_discard(struct gb_output *o)
         free(o);
 }
 
+int gb_output_text(const char *path, const char *text, struct gb_error *err)
+{
+        struct gb_output *out = gb_output_open(path, err);
+
+        if (!out)
+                return -1;
+        if (gb_output_write(out, text, strlen(text), err) < 0 || gb_output_write(out, "\n", 1, err) < 0 ||
+            gb_output_finish(out, err) < 0) {
+                gb_output_discard(out);
+                return -1;
+        }
+        return gb_output_publish(out, err);
+}
+
 uint64_t gb_output_bytes(const struct gb_output *o)
 {
         return o->bytes;

@@ -32,6 +32,8 @@ int gb_output_publish(struct gb_output *o, struct gb_error *err);
 void gb_output_discard(struct gb_output *o);
 /* For a signal handler that ends the program: no temporary file is left. */
 void gb_output_abandon(void);
+/* All of it at once: a file of this text and a newline, in place. */
+int gb_output_text(const char *path, const char *text, struct gb_error *err);
 uint64_t gb_output_bytes(const struct gb_output *o);
 
 #endif

@@ -180,7 +180,6 @@ int gb_registry_update(const struct gb_registered *r, struct gb_error *err)
         char *path = file_of(r->session);
         GB_CLEANUP_FREE
         char *text = NULL;
-        struct gb_output *out;
         json_t *j;
 
         if (!path)
@@ -191,15 +190,7 @@ int gb_registry_update(const struct gb_registered *r, struct gb_error *err)
         if (!text)
                 return gb_error_set(err, GB_ERR_USAGE,
                                     "host, volume, scope and globs of a session must be UTF-8");
-        out = gb_output_open(path, err);
-        if (!out)
-                return -1;
-        if (gb_output_write(out, text, strlen(text), err) < 0 || gb_output_write(out, "\n", 1, err) < 0 ||
-            gb_output_finish(out, err) < 0) {
-                gb_output_discard(out);
-                return -1;
-        }
-        return gb_output_publish(out, err);
+        return gb_output_text(path, text, err);
 }
 
 int gb_registry_put(const struct gb_registered *r, struct gb_error *err)
