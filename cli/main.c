@@ -142,7 +142,7 @@ static const struct option long_options[] = {{"out-file", required_argument, NUL
                                              {"version", no_argument, NULL, OPT_VERSION},
                                              {NULL, 0, NULL, 0}};
 
-static void say(const char *fmt, va_list ap)
+__attribute__((format(printf, 1, 0))) static void say(const char *fmt, va_list ap)
 {
         char line[2048];
 

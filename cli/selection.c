@@ -132,6 +132,8 @@ bool gb_selection_wants(const struct gb_select *s, const char *types, const char
         return gb_select_has(s, path, len);
 }
 
+enum fate { FATE_NONE, FATE_KEPT, FATE_NEW, FATE_DROPPED };
+
 struct apply {
         const struct gb_select *select;
         const char *types;
@@ -141,7 +143,7 @@ struct apply {
         /* The op before, for MODIFY of the same path. */
         char last[GB_PATH_MAX];
         size_t last_len;
-        enum { FATE_NONE, FATE_KEPT, FATE_NEW, FATE_DROPPED } fate;
+        enum fate fate;
 };
 
 static bool wants(const struct apply *a, const char *path, size_t len, const struct gb_op *op)
@@ -188,7 +190,7 @@ static int put_as(struct apply *a, const struct gb_op *op, enum gb_op_kind kind,
         return put(a, &other, err);
 }
 
-static void remember(struct apply *a, const struct gb_op *op, int fate)
+static void remember(struct apply *a, const struct gb_op *op, enum fate fate)
 {
         memcpy(a->last, op->path, op->len);
         a->last_len = op->len;

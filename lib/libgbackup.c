@@ -36,7 +36,7 @@ struct gbackup {
 /* Whose call this thread is in. */
 static __thread struct gbackup *current;
 
-static void say(bool remark, const char *fmt, va_list ap)
+__attribute__((format(printf, 2, 0))) static void say(bool remark, const char *fmt, va_list ap)
 {
         char text[sizeof(current->error)];
 
