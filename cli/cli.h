@@ -54,6 +54,7 @@ struct gb_options {
         const char *out_file; /* "-": stdout */
         enum gb_format format;
         enum gb_list_level level;
+        unsigned split;     /* the list in so many files; 0: in one */
         bool null;          /* lines end in NUL */
         const char *prefix; /* put before every path, with a slash; NULL: none */
         struct gb_select *select; /* --scope, --include, --exclude */

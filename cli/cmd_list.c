@@ -42,7 +42,7 @@ int gb_cmd_full(const struct gb_cli *c, int argc, char **argv)
 {
         struct gb_error err = {0};
         struct gb_volume v;
-        struct gb_list_info info = {.kind = "full", .volume = &v, .select = c->o.select};
+        struct gb_list_info info = {.kind = "full", .volume = &v, .select = c->o.select, .types = c->o.types};
         struct gb_list l = {0};
         bool complete = true;
         int rc;
@@ -96,7 +96,7 @@ int gb_cmd_inc(const struct gb_cli *c, int argc, char **argv)
         struct gb_error err = {0};
         struct gb_volume v;
         struct gb_window w = {0};
-        struct gb_list_info info = {.kind = "incremental", .volume = &v, .select = c->o.select};
+        struct gb_list_info info = {.kind = "incremental", .volume = &v, .select = c->o.select, .types = c->o.types};
         struct gb_list l = {0};
         int64_t start, end;
         int rc;

@@ -3,6 +3,7 @@
  */
 #include <config.h>
 
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -51,6 +52,7 @@ int gb_cmd_register(const struct gb_cli *c, int argc, char **argv)
                 return gb_fail(&err);
         if (c->o.select)
                 reg.select = *c->o.select; /* borrowed */
+        reg.types = (char *)(uintptr_t)c->o.types;
         rc = gb_selection_check(&v, c->o.select, &err);
         if (rc == 0)
                 rc = gb_call_enable(v.nodes[0].control, v.name, &was_on, &err);
@@ -195,6 +197,27 @@ static int positions(struct opened *o, enum gb_list_level level, struct gb_windo
         return gb_session_positions(&o->session, level == GB_LEVEL_CUMULATIVE, w, err);
 }
 
+static bool same_types(const char *a, const char *b)
+{
+        if (!a || !b)
+                return a == b;
+        return strspn(a, b) == strlen(a) && strspn(b, a) == strlen(b);
+}
+
+/* What the consumer has must be what the next list builds on.  A full list that was asked for builds on
+ * nothing, and may be of other types. */
+static int check_part(const struct gb_cli *c, const struct gb_registered *reg, struct gb_error *err)
+{
+        bool other = c->o.types && c->o.level != GB_LEVEL_FULL && !same_types(c->o.types, reg->types);
+
+        if (gb_select_all(c->o.select) && !other)
+                return 0;
+        return gb_error_set(err, GB_ERR_USAGE,
+                            "session %s: --scope, --include, --exclude and --type are said when it is "
+                            "registered; for others register another session",
+                            reg->session);
+}
+
 static int run(const struct gb_cli *c, const char *name, bool commit)
 {
         struct gb_error err = {0};
@@ -208,12 +231,9 @@ static int run(const struct gb_cli *c, const char *name, bool commit)
         int rc = open_session(c, name, &o, &err);
 
         info.select = &o.reg.select;
-        if (rc == 0 && !gb_select_all(c->o.select))
-                rc = gb_error_set(
-                        &err, GB_ERR_USAGE,
-                        "session %s: --scope, --include and --exclude are said when it is registered; "
-                        "for others register another session",
-                        name);
+        info.types = c->o.types ? c->o.types : o.reg.types;
+        if (rc == 0)
+                rc = check_part(c, &o.reg, &err);
         if (rc == 0)
                 rc = decide_level(c, &o.session, &level, &err);
         if (rc == 0)

@@ -11,12 +11,6 @@
 
 #include "list.h"
 
-static int begin(struct gb_list *l)
-{
-        (void)l;
-        return 0;
-}
-
 static bool is_encoded(const struct gb_options *o, uint8_t c)
 {
         return !o->no_encode && (c == ' ' || c == '\n' || c == '%' || (c == '+' && o->encode_plus));
@@ -81,13 +75,6 @@ static int line(struct gb_list *l, const struct gb_op *op)
         return gb_buf_put_u8(&l->line, l->cli->o.null ? '\0' : '\n') < 0 ? -1 : GB_LINE_DONE;
 }
 
-static int end(struct gb_list *l, bool complete)
-{
-        (void)l;
-        (void)complete;
-        return 0;
-}
-
-const struct gb_format_ops gb_format_changes = {.name = "changes", .begin = begin, .line = line, .end = end};
+const struct gb_format_ops gb_format_changes = {.name = "changes", .line = line};
 const struct gb_format_ops gb_format_glusterfind = {
-        .name = "glusterfind", .begin = begin, .line = line, .end = end};
+        .name = "glusterfind", .line = line};

@@ -131,7 +131,7 @@ static int put_full_sets(struct gb_list *l)
 
 static int begin(struct gb_list *l)
 {
-        char id[GB_GFID_TEXT];
+        char id[GB_GFID_TEXT], text[64];
         const struct gb_volume *v = l->info->volume;
 
         if (put_text(&l->line, "{\"gbackup\":1") < 0 || put_member(l, "kind", l->info->kind) < 0 ||
@@ -151,7 +151,9 @@ static int begin(struct gb_list *l)
                     put_string(&l->line, (const uint8_t *)name, strlen(name)) < 0)
                         return -1;
         }
-        return put_text(&l->line, "]") < 0 || put_full_sets(l) < 0 ? -1 : put_text(&l->line, "}\n");
+        snprintf(text, sizeof(text), l->parts.split ? "],\"part\":%u,\"parts\":%u" : "]", l->parts.now + 1,
+                 l->parts.n);
+        return put_text(&l->line, text) < 0 || put_full_sets(l) < 0 ? -1 : put_text(&l->line, "}\n");
 }
 
 static int line(struct gb_list *l, const struct gb_op *op)
@@ -181,13 +183,13 @@ static int line(struct gb_list *l, const struct gb_op *op)
 
 static int end(struct gb_list *l, bool complete)
 {
-        const struct gb_list_counts *n = &l->counts;
+        const struct gb_list_counts *n = &gb_parts_now(&l->parts)->counts;
         char text[512];
 
         snprintf(text, sizeof(text),
                  "{\"end\":true,\"entries\":%" PRIu64 ",\"new\":%" PRIu64 ",\"modify\":%" PRIu64
                  ",\"delete\":%" PRIu64 ",\"rename\":%" PRIu64 ",\"skipped\":%" PRIu64 ",\"complete\":%s",
-                 n->entries, n->new_, n->modify, n->delete_, n->rename_, n->skipped,
+                 n->entries, n->new_, n->modify, n->delete_, n->rename_, l->counts.skipped,
                  complete ? "true" : "false");
         return put_text(&l->line, text) < 0 || put_full_sets(l) < 0 ? -1 : put_text(&l->line, "}\n");
 }

@@ -34,11 +34,12 @@ static int begin(struct gb_list *l)
         const char *mount = l->cli->o.prefix;
         size_t len = strlen(mount);
 
-        if (l->info->level != GB_LEVEL_MARK)
+        if (l->info->level != GB_LEVEL_MARK || l->parts.now > 0)
                 return 0;
         while (len > 1 && mount[len - 1] == '/')
                 len--;
         l->counts.entries++;
+        gb_parts_now(&l->parts)->counts.entries++;
         return put_escaped(l, mount, len) < 0 ? -1 : gb_buf_put_u8(&l->line, '\n');
 }
 

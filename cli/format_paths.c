@@ -7,12 +7,6 @@
 
 #include "list.h"
 
-static int begin(struct gb_list *l)
-{
-        (void)l;
-        return 0;
-}
-
 static int line(struct gb_list *l, const struct gb_op *op)
 {
         char end = l->cli->o.null ? '\0' : '\n';
@@ -32,12 +26,5 @@ static int line(struct gb_list *l, const struct gb_op *op)
         return GB_LINE_DONE;
 }
 
-static int end(struct gb_list *l, bool complete)
-{
-        (void)l;
-        (void)complete;
-        return 0;
-}
-
 const struct gb_format_ops gb_format_paths = {
-        .name = "paths", .wants_expanded = true, .begin = begin, .line = line, .end = end};
+        .name = "paths", .wants_expanded = true, .line = line};

@@ -84,14 +84,7 @@ static int line(struct gb_list *l, const struct gb_op *op)
         return GB_LINE_DONE;
 }
 
-static int end(struct gb_list *l, bool complete)
-{
-        (void)l;
-        (void)complete;
-        return 0;
-}
-
 const struct gb_format_ops gb_format_csv = {
-        .name = "csv", .wants_gfids = true, .begin = begin, .line = line, .end = end};
+        .name = "csv", .wants_gfids = true, .begin = begin, .line = line};
 const struct gb_format_ops gb_format_tsv = {
-        .name = "tsv", .wants_gfids = true, .begin = begin, .line = line, .end = end};
+        .name = "tsv", .wants_gfids = true, .begin = begin, .line = line};

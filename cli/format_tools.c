@@ -10,12 +10,6 @@
 
 #include "list.h"
 
-static int begin(struct gb_list *l)
-{
-        (void)l;
-        return 0;
-}
-
 static int line(struct gb_list *l, const struct gb_op *op)
 {
         const struct gb_tool *t = l->format->tool;
@@ -38,13 +32,6 @@ static int line(struct gb_list *l, const struct gb_op *op)
             gb_buf_put_u8(&l->line, t->null ? '\0' : '\n') < 0)
                 return -1;
         return GB_LINE_DONE;
-}
-
-static int end(struct gb_list *l, bool complete)
-{
-        (void)l;
-        (void)complete;
-        return 0;
 }
 
 /* A member of that name ends a cpio archive. */
@@ -110,15 +97,13 @@ static const struct gb_tool rclone = {
         .command = "rclone copy --no-traverse --files-from-raw %s \"$MOUNT\" \"$TARGET\""};
 
 const struct gb_format_ops gb_format_tools[] = {
-        {.name = "rsync", .tool = &rsync, .wants_expanded = true, .begin = begin, .line = line, .end = end},
-        {.name = "tar", .tool = &tar, .wants_expanded = true, .begin = begin, .line = line, .end = end},
-        {.name = "bsdtar", .tool = &bsdtar, .wants_expanded = true, .begin = begin, .line = line, .end = end},
-        {.name = "cpio", .tool = &cpio, .wants_expanded = true, .begin = begin, .line = line, .end = end},
-        {.name = "borg", .tool = &borg, .wants_expanded = true, .begin = begin, .line = line, .end = end},
-        {.name = "restic", .tool = &restic, .wants_expanded = true, .begin = begin, .line = line, .end = end},
+        {.name = "rsync", .tool = &rsync, .wants_expanded = true, .line = line},
+        {.name = "tar", .tool = &tar, .wants_expanded = true, .line = line},
+        {.name = "bsdtar", .tool = &bsdtar, .wants_expanded = true, .line = line},
+        {.name = "cpio", .tool = &cpio, .wants_expanded = true, .line = line},
+        {.name = "borg", .tool = &borg, .wants_expanded = true, .line = line},
+        {.name = "restic", .tool = &restic, .wants_expanded = true, .line = line},
         {.name = "rclone",
          .tool = &rclone,
          .wants_expanded = true,
-         .begin = begin,
-         .line = line,
-         .end = end}};
+         .line = line}};

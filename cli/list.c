@@ -44,7 +44,7 @@ static int no_memory(struct gb_error *err)
 
 static int write_line(struct gb_list *l, struct gb_error *err)
 {
-        int rc = gb_output_write(l->out, l->line.data, l->line.len, err);
+        int rc = gb_output_write(gb_parts_now(&l->parts)->out, l->line.data, l->line.len, err);
 
         gb_buf_reset(&l->line);
         return rc;
@@ -83,11 +83,8 @@ int gb_list_open(struct gb_list *l, const struct gb_cli *c, const struct gb_list
         }
         gb_buf_init(&l->line, 64 * 1024 * 1024); /* the header names every brick */
         gb_buf_init(&l->full, LINE_MAX_BYTES);
-        l->out = gb_output_open(c->o.out_file, err);
-        if (!l->out)
-                return -1;
         l->started = time(NULL);
-        return wants_manifest(l) ? gb_output_hash(l->out, err) : 0;
+        return gb_parts_open(&l->parts, c->o.out_file, c->o.split, wants_manifest(l), err);
 }
 
 /* The header comes late, because it says what is known only when the window was collected. */
@@ -96,9 +93,23 @@ static int begin(struct gb_list *l, struct gb_error *err)
         if (l->begun)
                 return 0;
         l->begun = true;
-        if (l->format->begin(l) < 0)
-                return no_memory(err);
-        return write_line(l, err);
+        for (l->parts.now = 0; l->format->begin && l->parts.now < l->parts.n; l->parts.now++)
+                if (l->format->begin(l) < 0)
+                        return no_memory(err);
+                else if (write_line(l, err) < 0)
+                        return -1;
+        l->parts.now = 0;
+        return 0;
+}
+
+static int end(struct gb_list *l, bool complete, struct gb_error *err)
+{
+        for (l->parts.now = 0; l->format->end && l->parts.now < l->parts.n; l->parts.now++)
+                if (l->format->end(l, complete) < 0)
+                        return no_memory(err);
+                else if (write_line(l, err) < 0)
+                        return -1;
+        return gb_parts_finish(&l->parts, err);
 }
 
 static char *skipped_name(const struct gb_list *l)
@@ -126,19 +137,19 @@ static int divert(struct gb_list *l, const struct gb_op *op, struct gb_error *er
         return gb_output_write(l->skipped, "", 1, err);
 }
 
-static void count(struct gb_list *l, const struct gb_op *op)
+static void count(struct gb_list_counts *n, const struct gb_op *op)
 {
-        l->counts.entries++;
-        l->counts.new_ += op->kind == GB_OP_NEW;
-        l->counts.modify += op->kind == GB_OP_MODIFY;
-        l->counts.delete_ += op->kind == GB_OP_DELETE;
-        l->counts.rename_ += op->kind == GB_OP_RENAME;
+        n->entries++;
+        n->new_ += op->kind == GB_OP_NEW;
+        n->modify += op->kind == GB_OP_MODIFY;
+        n->delete_ += op->kind == GB_OP_DELETE;
+        n->rename_ += op->kind == GB_OP_RENAME;
 }
 
 /* What a DELETE was is known only as a directory or not. */
 static bool type_wanted(const struct gb_list *l, const struct gb_op *op)
 {
-        const char *types = l->cli->o.types;
+        const char *types = l->info->types;
 
         if (!types)
                 return true;
@@ -159,7 +170,9 @@ static int write_op(struct gb_list *l, const struct gb_op *op, struct gb_error *
         }
         if (rc == GB_LINE_NONE)
                 return 0;
-        count(l, op);
+        gb_parts_choose(&l->parts, op);
+        count(&l->counts, op);
+        count(&gb_parts_now(&l->parts)->counts, op);
         return write_line(l, err);
 }
 
@@ -228,7 +241,7 @@ int gb_list_op(struct gb_list *l, const struct gb_op *op, struct gb_error *err)
         if (l->cli->o.sink) {
                 if (!type_wanted(l, op))
                         return 0;
-                count(l, op);
+                count(&l->counts, op);
                 return l->cli->o.sink->each(l->cli->o.sink->arg, op, err);
         }
         if (begin(l, err) < 0)
@@ -263,9 +276,7 @@ int gb_list_finish(struct gb_list *l, bool complete, struct gb_error *err)
                 return -1;
         if (release(l, err) < 0 || write_gone(l, err) < 0)
                 return -1;
-        if (l->format->end(l, complete) < 0)
-                return no_memory(err);
-        if (write_line(l, err) < 0 || gb_output_finish(l->out, err) < 0)
+        if (end(l, complete, err) < 0)
                 return -1;
         if (l->skipped && gb_output_finish(l->skipped, err) < 0)
                 return -1;
@@ -295,23 +306,23 @@ static int publish_beside(struct gb_output **beside, char *name, struct gb_error
 /* The list comes last: once it is there, so is all that belongs to it. */
 int gb_list_publish(struct gb_list *l, struct gb_error *err)
 {
-        struct gb_output *out = l->out;
+        unsigned older;
 
         if (l->cli->o.sink)
                 return 0;
+        older = to_stdout(l) || !wants_manifest(l) ? 0 : gb_manifest_parts(l->cli->o.out_file);
         if (!to_stdout(l) && (publish_beside(&l->skipped, skipped_name(l), err) < 0 ||
                               publish_beside(&l->manifest, gb_manifest_name(l->cli->o.out_file), err) < 0))
                 return -1;
-        l->out = NULL;
-        return gb_output_publish(out, err);
+        return gb_parts_publish(&l->parts, older, l->cli->o.out_file, err);
 }
 
 void gb_list_discard(struct gb_list *l)
 {
-        gb_output_discard(l->out);
+        gb_parts_discard(&l->parts);
         gb_output_discard(l->skipped);
         gb_output_discard(l->manifest);
-        l->out = l->skipped = l->manifest = NULL;
+        l->skipped = l->manifest = NULL;
         gb_buf_fini(&l->line);
         gb_buf_fini(&l->full);
         gb_gone_free(l->gone);

@@ -13,6 +13,7 @@
 #include "base/select.h"
 #include "op.h"
 #include "output.h"
+#include "parts.h"
 #include "tool.h"
 #include "volume.h"
 
@@ -28,19 +29,15 @@ struct gb_list_info {
         const char *base;               /* generation it builds on; NULL or empty: none */
         const struct gb_window *window; /* NULL: none */
         const struct gb_select *select; /* NULL: everything */
+        const char *types;              /* letters of what it is of; NULL: all */
         const bool *full_sets; /* replica sets that are listed in full because of a gap; NULL: none */
-};
-
-struct gb_list_counts {
-        uint64_t entries, new_, modify, delete_, rename_, skipped;
-        uint64_t directories; /* that changed and are no line: format netbackup */
 };
 
 struct gb_list {
         const struct gb_cli *cli;
         const struct gb_list_info *info;
         const struct gb_format_ops *format;
-        struct gb_output *out;
+        struct gb_parts parts;
         struct gb_output *skipped;  /* opened when first needed */
         struct gb_output *manifest; /* NULL: not yet, or not wanted */
         int64_t started;            /* this host's clock */
@@ -63,11 +60,11 @@ struct gb_format_ops {
         bool wants_expanded;        /* descendants of renamed directories are lines of their own */
         bool tells_mark;            /* has a list even for GB_LEVEL_MARK; else no file is written then */
         const struct gb_tool *tool; /* NULL: for no program in particular */
-        int (*begin)(struct gb_list *l);
+        int (*begin)(struct gb_list *l); /* of each part; NULL: nothing */
         /* Append the line for an op to l->line.  NONE: this format has no line for it; SKIPPED: it cannot
          * be expressed; -1: out of memory. */
         int (*line)(struct gb_list *l, const struct gb_op *op);
-        int (*end)(struct gb_list *l, bool complete);
+        int (*end)(struct gb_list *l, bool complete); /* of each part; NULL: nothing */
 };
 
 extern const struct gb_format_ops gb_format_tools[];

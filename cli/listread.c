@@ -15,16 +15,35 @@
 #include "listread.h"
 
 struct gb_listread {
-        const char *name;
+        const char *list;
         const struct gb_manifest *manifest;
+        unsigned part; /* that is read */
+        char *name;    /* its name */
         FILE *file;
         char *line;
         size_t room, number;
         uint64_t bytes;
         EVP_MD_CTX *hash;
-        char digest[2 * EVP_MAX_MD_SIZE + 1];
+        bool changed; /* a part is not as it was written */
         char path[2 * GB_PATH_MAX + 1]; /* decoded, with the prefix */
 };
+
+/* The next file of the list. */
+static int open_part(struct gb_listread *r, struct gb_error *err)
+{
+        free(r->name);
+        r->name = r->manifest->split ? gb_parts_name(r->list, r->part) : strdup(r->list);
+        if (!r->name)
+                return gb_error_set(err, GB_ERR_MEMORY, "out of memory");
+        if (!r->hash || !EVP_DigestInit_ex(r->hash, EVP_sha256(), NULL))
+                return gb_error_set(err, GB_ERR_SYSTEM, "%s: no SHA-256 from libcrypto", r->name);
+        r->bytes = 0;
+        r->number = 0;
+        if (r->file)
+                fclose(r->file);
+        r->file = fopen(r->name, "re");
+        return r->file ? 0 : gb_error_sys(err, GB_ERR_SYSTEM, "%s", r->name);
+}
 
 struct gb_listread *gb_listread_open(const char *file, const struct gb_manifest *m, struct gb_error *err)
 {
@@ -34,20 +53,11 @@ struct gb_listread *gb_listread_open(const char *file, const struct gb_manifest 
                 gb_error_set(err, GB_ERR_MEMORY, "out of memory");
                 return NULL;
         }
-        r->name = file;
+        r->list = file;
         r->manifest = m;
         r->hash = EVP_MD_CTX_new();
-        if (!r->hash || !EVP_DigestInit_ex(r->hash, EVP_sha256(), NULL)) {
-                gb_error_set(err, GB_ERR_SYSTEM, "%s: no SHA-256 from libcrypto", file);
-                goto fail;
-        }
-        r->file = fopen(file, "re");
-        if (!r->file) {
-                gb_error_sys(err, GB_ERR_SYSTEM, "%s", file);
-                goto fail;
-        }
-        return r;
-fail:
+        if (open_part(r, err) == 0)
+                return r;
         gb_listread_close(r);
         return NULL;
 }
@@ -60,12 +70,13 @@ void gb_listread_close(struct gb_listread *r)
                 fclose(r->file);
         EVP_MD_CTX_free(r->hash);
         free(r->line);
+        free(r->name);
         free(r);
 }
 
 bool gb_listread_intact(const struct gb_listread *r)
 {
-        return r->bytes == r->manifest->bytes && strcmp(r->digest, r->manifest->sha256) == 0;
+        return !r->changed;
 }
 
 static int bad_line(const struct gb_listread *r, struct gb_error *err)
@@ -219,18 +230,27 @@ static int take_json(struct gb_listread *r, const char *line, size_t len, struct
 
 /* ---- lines ---- */
 
+/* The end of a part: is it as it was written?  1 if another follows. */
 static int finish(struct gb_listread *r, struct gb_error *err)
 {
+        char digest[2 * EVP_MAX_MD_SIZE + 1] = "";
         unsigned char bytes[EVP_MAX_MD_SIZE];
         unsigned len = 0;
 
         if (ferror(r->file))
                 return gb_error_sys(err, GB_ERR_SYSTEM, "%s: read", r->name);
-        if (!r->digest[0] && !EVP_DigestFinal_ex(r->hash, bytes, &len))
+        if (r->part == r->manifest->n_files)
+                return 0;
+        if (!EVP_DigestFinal_ex(r->hash, bytes, &len))
                 return gb_error_set(err, GB_ERR_SYSTEM, "%s: SHA-256 failed", r->name);
         for (unsigned i = 0; i < len; i++)
-                snprintf(r->digest + 2 * i, 3, "%02x", bytes[i]);
-        return 0;
+                snprintf(digest + 2 * i, 3, "%02x", bytes[i]);
+        if (r->bytes != r->manifest->files[r->part].bytes ||
+            strcmp(digest, r->manifest->files[r->part].sha256) != 0)
+                r->changed = true;
+        if (++r->part == r->manifest->n_files)
+                return 0;
+        return open_part(r, err) < 0 ? -1 : 1;
 }
 
 int gb_listread_next(struct gb_listread *r, struct gb_op *op, struct gb_error *err)
@@ -242,8 +262,13 @@ int gb_listread_next(struct gb_listread *r, struct gb_op *op, struct gb_error *e
                 ssize_t n = getdelim(&r->line, &r->room, end, r->file);
                 size_t len;
 
-                if (n <= 0)
-                        return finish(r, err);
+                if (n <= 0) {
+                        int more = finish(r, err);
+
+                        if (more <= 0)
+                                return more;
+                        continue;
+                }
                 len = (size_t)n;
                 r->number++;
                 r->bytes += len;

@@ -18,6 +18,7 @@
  *   reduce_*.c     whom to believe, the cut, places, conclusions: see reduce_core.h
  *   skeleton.c     directories, now and at T0     op.c, fold.c   ops, sorted, become lines
  *   list.c         the out-file                   format_*.c     one format each, tool.h what programs read
+ *   parts.c        its files, with --split
  *   gone.c         names that are gone            moved.c        T0 names below renamed directories
  *   selection.c    a part of a volume
  *   manifest.c     FILE.manifest, of its making    sweep.c        what only ctimes tell
@@ -78,6 +79,7 @@ enum {
         OPT_WILDCARDS,
         OPT_DIRECTORIES,
         OPT_PREFIX,
+        OPT_SPLIT,
         OPT_TYPE,
         OPT_PARTIAL,
         OPT_NO_MANIFEST,
@@ -111,6 +113,7 @@ static const struct option long_options[] = {{"out-file", required_argument, NUL
                                              {"directories", required_argument, NULL, OPT_DIRECTORIES},
                                              {"null", no_argument, NULL, '0'},
                                              {"prefix", required_argument, NULL, OPT_PREFIX},
+                                             {"split", required_argument, NULL, OPT_SPLIT},
                                              {"type", required_argument, NULL, OPT_TYPE},
                                              {"partial", no_argument, NULL, OPT_PARTIAL},
                                              {"on-gap", required_argument, NULL, OPT_ON_GAP},
@@ -193,6 +196,7 @@ static int help(void)
              "  -o, --out-file=FILE     write the list here (output.txt); - is stdout\n"
              "      --format=FORMAT     paths (default), changes, jsonl, glusterfind, rsync, tar, bsdtar,\n"
              "                          cpio, borg, restic, rclone, netbackup, csv, tsv\n"
+             "      --split=N           in N files of equal weight, FILE.1 to FILE.N, for parallel backups\n"
              "      --show-command      print the command line that reads such a list, and end\n"
              "      --level=LEVEL       what a run tells of: auto, full, incremental, cumulative (since the "
              "last "
@@ -211,8 +215,8 @@ static int help(void)
              "      --prefix=DIR        put DIR in front of every path\n"
              "      --scope=DIR         only what lies below this directory of the volume\n"
              "      --include=GLOB      only what this matches, or one of several\n"
-             "      --exclude=GLOB      not what this matches; a session's are said at register\n"
-             "      --type=LETTERS      only these types: f d l p s b c\n"
+             "      --exclude=GLOB      not what this matches\n"
+             "      --type=LETTERS      only these types: f d l p s b c; of a session all four are said at register\n"
              "      --partial           full: list although a replica set is missing (still exit status 2)\n"
              "      --on-gap=WHAT       fail (default, exit status 3), or full: list a replica set whose "
              "history\n"
@@ -286,13 +290,13 @@ static bool parse_progress(const char *name, enum gb_progress_mode *out)
         return false;
 }
 
-static bool parse_days(const char *text, unsigned *out)
+static bool parse_number(const char *text, unsigned min, unsigned max, unsigned *out)
 {
         char *end;
         unsigned long v = strtoul(text, &end, 10);
 
         *out = (unsigned)v;
-        return *text >= '0' && *text <= '9' && !*end && v <= 36500;
+        return *text >= '0' && *text <= '9' && !*end && v >= min && v <= max;
 }
 
 static int take_selection(struct gb_options *o, int opt)
@@ -363,6 +367,9 @@ static int one_option(struct gb_options *o, int opt)
         case OPT_PREFIX:
                 o->prefix = optarg;
                 return strlen(optarg) < 4096 ? -1 : usage("--prefix is too long");
+        case OPT_SPLIT:
+                return parse_number(optarg, 1, GB_PARTS_MAX, &o->split) ? -1
+                                                                        : usage("--split takes a number, 1 to 64");
         case OPT_TYPE:
                 o->types = optarg;
                 return *optarg && strspn(optarg, "fdlpsbc") == strlen(optarg)
@@ -385,7 +392,9 @@ static int one_option(struct gb_options *o, int opt)
                 o->json = true;
                 return -1;
         case OPT_KEEP:
-                return parse_days(optarg, &o->keep_days) ? -1 : usage("--keep takes a number of days, 0 to 36500");
+                return parse_number(optarg, 0, 36500, &o->keep_days)
+                               ? -1
+                               : usage("--keep takes a number of days, 0 to 36500");
         case OPT_NO_CUMULATIVE:
                 o->no_cumulative = true;
                 return -1;
@@ -440,6 +449,8 @@ static int show_command(const struct gb_options *o)
                 return usage("--show-command goes with --format=rsync, tar, bsdtar, cpio, borg, restic, rclone or netbackup");
         if (strcmp(o->out_file, "-") == 0)
                 return usage("--show-command needs a file as --out-file");
+        if (o->split)
+                return usage("--show-command is for one list: leave --split out, and put each part in its place");
         rest = strstr(tool->command, "%s");
         fwrite(tool->command, 1, (size_t)(rest - tool->command), stdout);
         if (whole) { /* the command may change its folder */
@@ -478,6 +489,8 @@ static int check_options(const struct gb_options *o)
             (o->field_separator || o->full_tag || o->no_encode || o->encode_plus || o->only_namespace))
                 return usage("--field-separator, --tag-for-full, --no-encode, --encode-plus and "
                              "--only-namespace-changes belong to --format=glusterfind");
+        if (o->split && strcmp(o->out_file, "-") == 0)
+                return usage("--split needs a file as --out-file");
         if (o->format == GB_FORMAT_NETBACKUP && (!o->prefix || o->prefix[0] != '/'))
                 return usage("--format=netbackup needs --prefix=MOUNT, an absolute path");
         return -1;

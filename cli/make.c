@@ -63,26 +63,25 @@ static int write_ops(const struct gb_cli *c, struct gb_sorter *ops, struct gb_li
 }
 
 /* Is anything left out?  Then a renamed directory may be told only in part. */
-static bool chooses(const struct gb_cli *c, const struct gb_list *l)
+static bool chooses(const struct gb_list *l)
 {
-        return c->o.types || !gb_select_all(l->info->select);
+        return l->info->types || !gb_select_all(l->info->select);
 }
 
 /* What of the window concerns the selection, in a sorter in place of the given one. */
-static int choose(const struct gb_cli *c, const struct gb_list *l, struct gb_sorter **ops,
-                  struct gb_error *err)
+static int choose(const struct gb_list *l, struct gb_sorter **ops, struct gb_error *err)
 {
         struct gb_sorter *chosen;
         struct gb_fold *f;
         int rc;
 
-        if (!chooses(c, l))
+        if (!chooses(l))
                 return 0;
         if (gb_sorter_finish(*ops, err) < 0)
                 return -1;
         chosen = gb_ops_sorter(err);
         f = chosen ? gb_fold_new(*ops, err) : NULL;
-        rc = f ? gb_selection_apply(l->info->select, c->o.types, f, chosen, err) : -1;
+        rc = f ? gb_selection_apply(l->info->select, l->info->types, f, chosen, err) : -1;
         gb_fold_free(f);
         if (rc < 0) {
                 gb_sorter_free(chosen);
@@ -118,10 +117,10 @@ int gb_make_changes(const struct gb_cli *c, struct gb_volume *v, struct gb_windo
         struct gb_sorter *ops;
         int rc = -1;
 
-        w->expand = l->format->wants_expanded || chooses(c, l);
+        w->expand = l->format->wants_expanded || chooses(l);
         gb_progress_say(c, "reading history");
         ops = collect(c, v, w, err);
-        if (ops && choose(c, l, &ops, err) == 0 && write_ops(c, ops, l, err) == 0) {
+        if (ops && choose(l, &ops, err) == 0 && write_ops(c, ops, l, err) == 0) {
                 l->counts.skipped += w->stats.too_long;
                 rc = gb_list_finish(l, true, err);
         }

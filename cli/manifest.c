@@ -134,15 +134,42 @@ static bool is_verifiable(const struct gb_options *o)
                !o->full_tag && !o->no_encode && !o->only_namespace;
 }
 
+static const char *base_of(const char *file)
+{
+        const char *slash = strrchr(file, '/');
+
+        return slash ? slash + 1 : file;
+}
+
+static json_t *parts_json(const struct gb_list *l)
+{
+        json_t *all = l->parts.split ? json_array() : json_null();
+
+        for (unsigned i = 0; all && l->parts.split && i < l->parts.n; i++) {
+                const struct gb_part *p = &l->parts.v[i];
+                json_t *one = json_pack("{s:o,s:I,s:s,s:I}", "name", text_json(base_of(p->name)), "bytes",
+                                        (json_int_t)gb_output_bytes(p->out), "sha256",
+                                        gb_output_digest(p->out), "entries", (json_int_t)p->counts.entries);
+
+                if (json_array_append_new(all, one) < 0) {
+                        json_decref(all);
+                        return NULL;
+                }
+        }
+        return all;
+}
+
 static json_t *list_json(const struct gb_list *l)
 {
-        const char *slash = strrchr(l->cli->o.out_file, '/');
+        const struct gb_output *whole = l->parts.split ? NULL : l->parts.v[0].out;
 
-        return json_pack("{s:o,s:I,s:s,s:s,s:b,s:o,s:o,s:b}", "name",
-                         text_json(slash ? slash + 1 : l->cli->o.out_file), "bytes",
-                         (json_int_t)gb_output_bytes(l->out), "sha256", gb_output_digest(l->out), "format",
-                         l->format->name, "null", (int)l->cli->o.null, "prefix", text_json(l->cli->o.prefix),
-                         "types", text_json(l->cli->o.types), "verifiable", (int)is_verifiable(&l->cli->o));
+        return json_pack("{s:o,s:I,s:s?,s:s,s:b,s:o,s:o,s:b,s:o}", "name",
+                         text_json(base_of(l->cli->o.out_file)), "bytes",
+                         (json_int_t)gb_parts_bytes(&l->parts), "sha256",
+                         whole ? gb_output_digest(whole) : NULL, "format", l->format->name, "null",
+                         (int)l->cli->o.null, "prefix", text_json(l->cli->o.prefix), "types",
+                         text_json(l->info->types), "verifiable", (int)is_verifiable(&l->cli->o), "parts",
+                         parts_json(l));
 }
 
 static const char *level_text(const struct gb_list_info *i)
@@ -234,16 +261,37 @@ static int take_windows(struct gb_manifest *m)
         return 0;
 }
 
+/* The list's files: itself, or its parts. */
+static int take_files(struct gb_manifest *m, const json_t *list)
+{
+        const json_t *parts = json_object_get(list, "parts");
+        size_t n = json_array_size(parts);
+
+        if (n > GB_PARTS_MAX)
+                return -1;
+        m->n_files = n ? (unsigned)n : 1;
+        m->split = n > 0;
+        for (unsigned i = 0; i < m->n_files; i++) {
+                const json_t *file = n ? json_array_get(parts, i) : list;
+                json_int_t bytes;
+
+                if (json_unpack((json_t *)(uintptr_t)file, "{s:I,s:s}", "bytes", &bytes, "sha256",
+                                &m->files[i].sha256) < 0)
+                        return -1;
+                m->files[i].bytes = (uint64_t)bytes;
+        }
+        return 0;
+}
+
 static int take_members(struct gb_manifest *m)
 {
         const json_t *list;
         const char *kind, *id, *format;
         int version, null, complete;
-        json_int_t bytes;
 
-        if (json_unpack(m->root, "{s:i,s:s,s:s,s:b,s:{s:I,s:s,s:s,s:b}}", "gbackup_manifest", &version,
-                        "kind", &kind, "volume_id", &id, "complete", &complete, "list", "bytes", &bytes,
-                        "sha256", &m->sha256, "format", &format, "null", &null) < 0)
+        if (json_unpack(m->root, "{s:i,s:s,s:s,s:b,s:{s:s,s:b}}", "gbackup_manifest", &version, "kind", &kind,
+                        "volume_id", &id, "complete", &complete, "list", "format", &format, "null",
+                        &null) < 0)
                 return -1;
         list = json_object_get(m->root, "list");
         m->prefix = json_string_value(json_object_get(list, "prefix"));
@@ -252,9 +300,8 @@ static int take_members(struct gb_manifest *m)
         m->null = null;
         m->verifiable = !json_is_false(json_object_get(list, "verifiable"));
         m->complete = complete;
-        m->bytes = (uint64_t)bytes;
         m->format = gb_format_find(format);
-        if (m->format == GB_FORMATS)
+        if (m->format == GB_FORMATS || take_files(m, list) < 0)
                 return -1;
         if (!gb_selection_take(&m->select, json_object_get(m->root, "selection")))
                 m->verifiable = false;
@@ -278,6 +325,17 @@ int gb_manifest_read(const char *list, struct gb_manifest *m, struct gb_error *e
                 return gb_error_set(err, GB_ERR_CORRUPT, "%s: not a manifest of this version", name);
         }
         return 0;
+}
+
+unsigned gb_manifest_parts(const char *list)
+{
+        GB_CLEANUP_FREE
+        char *name = gb_manifest_name(list);
+        json_t *j = name ? json_load_file(name, JSON_REJECT_DUPLICATES, NULL) : NULL;
+        size_t n = json_array_size(json_object_get(json_object_get(j, "list"), "parts"));
+
+        json_decref(j);
+        return n <= GB_PARTS_MAX ? (unsigned)n : 0;
 }
 
 void gb_manifest_fini(struct gb_manifest *m)

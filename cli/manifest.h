@@ -27,9 +27,13 @@ struct gb_manifest {
         json_t *root;
         const char *prefix; /* NULL: none */
         const char *types;  /* NULL: all */
-        const char *sha256;
-        uint64_t bytes;
-        bool full, null, complete;
+        /* The list, or its parts. */
+        struct {
+                const char *sha256;
+                uint64_t bytes;
+        } files[GB_PARTS_MAX];
+        unsigned n_files;
+        bool split, full, null, complete;
         struct gb_select select; /* what it is of */
         bool verifiable;         /* the lines can be read back and tell all */
         enum gb_format format;
@@ -40,6 +44,8 @@ struct gb_manifest {
 
 /* Of `list`, from LIST.manifest. */
 int gb_manifest_read(const char *list, struct gb_manifest *m, struct gb_error *err);
+/* In how many parts LIST is, as LIST.manifest tells; 0: none, or not known. */
+unsigned gb_manifest_parts(const char *list);
 void gb_manifest_fini(struct gb_manifest *m);
 
 /* A name in UTF-8: itself, or if it is none its bytes outside printable ASCII as \xNN.  malloc'd. */

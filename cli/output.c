@@ -33,7 +33,7 @@ struct gb_output {
 };
 
 /* Temporary files that have a name just now: what gb_output_abandon() removes. */
-static const char *volatile named[8];
+static const char *volatile named[GB_OUTPUTS_MAX];
 
 static void remember(const char *name)
 {

@@ -12,6 +12,9 @@
 
 #include "base/error.h"
 
+/* Files that are written at one time. */
+#define GB_OUTPUTS_MAX 72
+
 struct gb_output;
 
 struct gb_output *gb_output_open(const char *path, struct gb_error *err);

@@ -78,12 +78,13 @@ static int take_hosts(const json_t *list, struct gb_registered *out)
 
 static int take_all(json_t *j, const char *session, struct gb_registered *out)
 {
-        const char *host, *volume, *last = NULL;
+        const char *host, *volume, *last = NULL, *types = NULL;
         json_t *hosts = NULL, *select = NULL;
         json_int_t when = 0;
 
-        if (json_unpack(j, "{s:s,s:s,s?o,s?s,s?I,s?o}", "host", &host, "volume", &volume, "hosts", &hosts,
-                        "last", &last, "last_when", &when, "selection", &select) < 0 ||
+        if (json_unpack(j, "{s:s,s:s,s?o,s?s,s?I,s?o,s?s}", "host", &host, "volume", &volume, "hosts",
+                        &hosts, "last", &last, "last_when", &when, "selection", &select, "types",
+                        &types) < 0 ||
             !gb_selection_take(&out->select, select))
                 return -1;
         out->session = strdup(session);
@@ -91,7 +92,10 @@ static int take_all(json_t *j, const char *session, struct gb_registered *out)
         out->volume = strdup(volume);
         out->last = last ? strdup(last) : NULL;
         out->last_when = when;
-        return out->session && out->host && out->volume && !last == !out->last ? take_hosts(hosts, out) : -1;
+        out->types = types ? strdup(types) : NULL;
+        return out->session && out->host && out->volume && !last == !out->last && !types == !out->types
+                       ? take_hosts(hosts, out)
+                       : -1;
 }
 
 int gb_registry_get(const char *session, struct gb_registered *out, struct gb_error *err)
@@ -166,6 +170,8 @@ static json_t *to_json(const struct gb_registered *r)
                 rc |= json_object_set_new(j, "last", json_string(r->last));
                 rc |= json_object_set_new(j, "last_when", json_integer(r->last_when));
         }
+        if (r->types)
+                rc |= json_object_set_new(j, "types", json_string(r->types));
         if (!gb_select_all(&r->select))
                 rc |= json_object_set_new(j, "selection", gb_selection_json(&r->select));
         if (rc == 0)
@@ -256,6 +262,7 @@ void gb_registered_fini(struct gb_registered *r)
         free(r->host);
         free(r->volume);
         free(r->last);
+        free(r->types);
         for (unsigned i = 0; i < r->n_hosts; i++)
                 free(r->hosts[i]);
         free(r->hosts);

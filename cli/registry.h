@@ -19,7 +19,8 @@ struct gb_registered {
         char *session, *host, *volume; /* owned */
         char **hosts;                  /* owned, with its strings: nodes of the volume; NULL: not known yet */
         unsigned n_hosts;
-        struct gb_select select; /* what its lists are of */
+        struct gb_select select; /* what its lists are of, */
+        char *types;             /* and of that only these types; owned; NULL: all */
         char *last;              /* owned; NULL: nothing was committed yet, as far as is known here */
         int64_t last_when;       /* gbx_generation.when of it */
 };

@@ -119,7 +119,7 @@ static int add_list(struct work *k, const char *file, const struct gb_manifest *
 /* Names that the format could not express. */
 static int add_skipped(struct work *k, struct gb_error *err)
 {
-        struct gb_manifest m = {.null = true, .format = GB_FORMAT_PATHS, .sha256 = ""};
+        struct gb_manifest m = {.null = true, .format = GB_FORMAT_PATHS, .n_files = 1, .files = {{"", 0}}};
         GB_CLEANUP_FREE
         char *name = NULL;
 

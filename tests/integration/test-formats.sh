@@ -310,3 +310,55 @@ tsv = [[re.sub(r"\\(.)", lambda m: back[m[1]], cell) for cell in line.split("\t"
 sys.exit(got[1:] != rows or tsv[1:] != rows or got[0] != tsv[0] or not rows)
 END
 done
+
+it "--split: each path in one part, with all its lines; the first has what wants an order"
+run_cli 0 prepare s --format=jsonl --split=4 --out-file="$T/parts"
+for i in 1 2 3 4; do python3 "$LISTS" "$T/parts.$i" >"$T/got.list" 2>"$T/lists.err" || problem "part $i: $(cat "$T/lists.err")"; done
+python3 - "$T/inc.jsonl" "$T"/parts.[1-4] <<'END' || problem "the parts are not the list"
+import json, sys
+def lines(file):
+    return [l for l in open(file) if '"op"' in l]
+parts = [lines(f) for f in sys.argv[2:]]
+whole = sorted(lines(sys.argv[1]))
+assert sorted(sum(parts, [])) == whole, "lines"
+paths = [{json.loads(l)["path"] for l in p} for p in parts]
+assert sum(len(p) for p in paths) == len(set().union(*paths)), "a path in two parts"
+for p in parts[1:]:
+    assert p and all(json.loads(l)["op"] in ("NEW", "MODIFY") and json.loads(l)["type"] != "d" for l in p), "order"
+END
+run_cli 0 verify s "$T/parts"
+run_cli 0 prepare s --format=changes --split=2 --out-file="$T/parts"
+is "$(cd "$T" && echo parts*)" "parts.1 parts.2 parts.manifest" "files after a list in fewer parts"
+echo >>"$T/parts.2"
+run_cli 1 verify s "$T/parts"
+run_cli 0 prepare s --format=rsync --split=3 --out-file="$T/parts"
+run_cli 0 prepare s --format=rsync --out-file="$T/rsync.list"
+is "$(cat "$T"/parts.[1-3] | sort -z | md5sum)" "$(sort -z "$T/rsync.list" | md5sum)" "lines of rsync's parts"
+
+it "--split: parts of a full list weigh the same, and tar stores them side by side"
+mkdir -p "$M/many"/{a,b,c} && (cd "$M/many" && touch {a,b,c}/{1..400})
+run_cli 5 full "$HOST" v --format=tar --split=3 --out-file="$T/tar"
+counts=$(for i in 1 2 3; do tr -dc '\0' <"$T/tar.$i" | wc -c; done)
+# shellcheck disable=SC2086 # words
+python3 -c 'import sys; n = list(map(int, sys.argv[1:])); sys.exit(max(n) - min(n) > 0.07 * max(n))' $counts || problem "lines: $counts"
+(
+        cd "$M" || exit 1
+        tars=()
+        for i in 1 2 3; do
+                tar -c -f "$T/part$i.tar" --null --no-recursion -T "$T/tar.$i" &
+                tars+=($!)
+        done
+        for i in "${tars[@]}"; do wait "$i" || exit 1; done
+) || problem "tar"
+rm -rf "$T/restored" && mkdir "$T/restored"
+for i in 2 3 1; do tar -x -f "$T/part$i.tar" -C "$T/restored" || problem "tar -x"; done
+cat "$T"/tar.[123] >"$T/want.tar"
+# Names of one file in two parts become two files.
+for file in "$T/restored" "$M"; do (cd "$file" && xargs -0 stat -c '%F %s %n' <"$T/want.tar"); done | sort | uniq -u >"$T/differ"
+grep -v '^directory' "$T/differ" | grep -q . && problem "restored: $(head -n 3 "$T/differ")"
+
+it "--split is refused where there are no files"
+fails 64 'needs a file' full "$HOST" v --split=2 -o -
+fails 64 'takes a number' full "$HOST" v --split=0 --out-file="$T/out"
+fails 64 'takes a number' full "$HOST" v --split=65 --out-file="$T/out"
+fails 64 'leave --split out' --show-command --format=tar --split=2

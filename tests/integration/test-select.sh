@@ -39,16 +39,24 @@ it "a session keeps its selection, and no run may have another"
 run_cli 0 register part "$HOST" v --scope=in --exclude='*.tmp'
 run_cli 0 register txt "$HOST" v --include='*.txt'
 run_cli 0 register top "$HOST" v --scope=top/scope
-run_cli 0 register files "$HOST" v
+run_cli 0 register files "$HOST" v --type=f
+run_cli 0 register all "$HOST" v
 chosen '^in/' '\.tmp$' >"$T/want"
 run_cli 0 part -0 --out-file="$T/list" && same "$T/list" "$T/want" "first list"
 run_cli 0 txt -0 --out-file="$T/list"
 is "$(tr '\0' ' ' <"$T/list")" "out/c.txt " "first list of *.txt"
 run_cli 0 top -0 --out-file="$T/list"
 run_cli 0 files -0 --out-file="$T/list"
-for option in --scope=in --exclude=x --include=y; do
+for option in --scope=in --exclude=x --include=y --type=f; do
         fails 64 'said when it is registered' part $option --out-file="$T/out"
 done
+fails 64 'said when it is registered' files --type=fd --out-file="$T/out"
+run_cli 0 prepare files -0 --type=f --out-file="$T/list" # its own may be repeated
+fails 64 'said when it is registered' all --type=l --out-file="$T/out"
+run_cli 0 prepare all -0 --level=full --type=d --out-file="$T/list" # a full list builds on nothing
+find "$M" -mindepth 1 -type d -printf '%P\n' | sort >"$T/want" # no name of a directory has a newline
+same <(tr '\0' '\n' <"$T/list" | sort) "$T/want" "full list of directories"
+run_cli 0 abort all
 settle v
 for s in part txt top files; do run_cli 0 $s -0 --out-file="$T/list"; done
 
@@ -97,7 +105,7 @@ DELETE top/scope/f
 END
 
 it "--type without d: files below renamed directories are renamed one by one"
-run_cli 0 prepare files --type=f --format=changes --out-file="$T/list"
+run_cli 0 prepare files --format=changes --out-file="$T/list"
 for line in 'RENAME in/tree/1 outer/went/1' 'RENAME out/tree/sub/4 in/came/sub/4' 'RENAME in/stay/t.tmp in/moved/t.tmp' \
         'MODIFY outer/write' 'RENAME out/write outer/write'; do
         grep -qx "$line" "$T/list" || problem "no line $line in $(tr '\n' ';' <"$T/list")"
