@@ -25,7 +25,7 @@ void gb_group_reset(struct gb_group *g)
 {
         g->flags = 0;
         g->type = 0;
-        g->found = g->partial = g->confused = false;
+        g->found = g->partial = g->confused = g->walked = false;
         g->touched.n = g->names.n = g->answered.n = g->partial_at.n = g->told.n = 0;
 }
 
@@ -165,6 +165,8 @@ int gb_group_merge(struct gb_group *g, const struct gb_group *more, struct gb_ar
 {
         g->flags |= more->flags;
         g->type = g->type ? g->type : more->type;
+        g->found = g->found || more->found;
+        g->partial = g->partial || more->partial;
         g->confused = g->confused || more->confused;
         for (size_t i = 0; i < more->touched.n; i++) {
                 struct gb_touched *t = gb_group_touch(g, &more->touched.v[i].slot, arena);
@@ -208,14 +210,25 @@ static bool get_slot(struct gb_reader *in, struct gb_slot *slot)
         return true;
 }
 
+/* What is true of a group, in one byte. */
+enum { IS_FOUND = 1, IS_PARTIAL = 2, IS_CONFUSED = 4, IS_WALKED = 8 };
+
+static uint8_t truths(const struct gb_group *g)
+{
+        return (uint8_t)((g->found ? IS_FOUND : 0) | (g->partial ? IS_PARTIAL : 0) |
+                         (g->confused ? IS_CONFUSED : 0) | (g->walked ? IS_WALKED : 0));
+}
+
 int gb_group_encode(struct gb_buf *out, const struct gb_group *g)
 {
         if (gb_buf_put_gfid(out, &g->gfid) < 0 || gb_buf_put_varint(out, g->flags) < 0 ||
-            gb_buf_put_u8(out, (uint8_t)g->type) < 0 || gb_buf_put_u8(out, g->confused) < 0 ||
+            gb_buf_put_u8(out, (uint8_t)g->type) < 0 || gb_buf_put_u8(out, truths(g)) < 0 ||
             gb_buf_put_varint(out, g->touched.n) < 0)
                 return -1;
         for (size_t i = 0; i < g->touched.n; i++)
-                if (gb_buf_put_u8(out, g->touched.v[i].kinds) < 0 || put_slot(out, &g->touched.v[i].slot) < 0)
+                if (gb_buf_put_u8(out, g->touched.v[i].kinds) < 0 ||
+                    gb_buf_put_varint(out, g->touched.v[i].born) < 0 ||
+                    put_slot(out, &g->touched.v[i].slot) < 0)
                         return -1;
         if (gb_buf_put_varint(out, g->names.n) < 0)
                 return -1;
@@ -233,20 +246,26 @@ int gb_group_encode(struct gb_buf *out, const struct gb_group *g)
 bool gb_group_decode(const uint8_t *rec, size_t len, struct gb_group *g)
 {
         struct gb_reader in = {.p = rec, .end = rec + len};
-        uint64_t flags, n, set;
-        uint8_t type, confused;
+        uint64_t flags, n, set, born;
+        uint8_t type, true_of;
 
         gb_group_reset(g);
         if (!gb_get_gfid(&in, &g->gfid) || !gb_get_varint(&in, &flags) || !gb_get_u8(&in, &type) ||
-            !gb_get_u8(&in, &confused) || !gb_get_varint(&in, &n))
+            !gb_get_u8(&in, &true_of) || !gb_get_varint(&in, &n))
                 return false;
-        g->confused = confused;
+        g->found = true_of & IS_FOUND;
+        g->partial = true_of & IS_PARTIAL;
+        g->confused = true_of & IS_CONFUSED;
+        g->walked = true_of & IS_WALKED;
         g->flags = (uint32_t)flags;
         g->type = (char)type;
         for (; n; n--) {
                 struct gb_touched t = {.kinds = 0};
 
-                if (!gb_get_u8(&in, &t.kinds) || !get_slot(&in, &t.slot) || gb_vec_push(&g->touched, t) < 0)
+                if (!gb_get_u8(&in, &t.kinds) || !gb_get_varint(&in, &born) || !get_slot(&in, &t.slot))
+                        return false;
+                t.born = (unsigned)born;
+                if (gb_vec_push(&g->touched, t) < 0)
                         return false;
         }
         if (!gb_get_varint(&in, &n))

@@ -29,6 +29,7 @@ struct gb_group {
         bool found;     /* some replica set has it */
         bool partial;   /* and some of its names are unknown there */
         bool confused;  /* told of where no brick is to be trusted alone */
+        bool walked;    /* only names, as a walk found them */
         GB_VEC(struct gb_touched) touched;
         GB_VEC(struct gb_slot) names;
         GB_VEC(unsigned) answered; /* replica sets that were looked at */
@@ -62,7 +63,7 @@ void gb_group_unname(struct gb_group *g, const struct gb_slot *slot);
 /* Add another group of the same gfid; what is new is copied to the arena. */
 int gb_group_merge(struct gb_group *g, const struct gb_group *more, struct gb_arena *arena);
 
-/* As bytes, and back (slots borrow from the bytes): what concluding needs, not what looking needs.  The
+/* As bytes, and back (slots borrow from the bytes): what concluding needs, not where it was looked for.  The
  * gfid comes first. */
 int gb_group_encode(struct gb_buf *out, const struct gb_group *g);
 bool gb_group_decode(const uint8_t *rec, size_t len, struct gb_group *g);

@@ -3,10 +3,10 @@
  *
  * Order of work.  Sources are merged by (section, gfid).  A group of facts whose object was not found
  * where the facts came from waits in a batch, and the batch asks the other replica sets; what is found but
- * has names no xattr tells waits for a walk.  Everything that has been looked up is kept, directories in
- * memory, objects in a spilling store.  When nothing is left to be looked at, the records written since
- * the cut are read, and names go back to what they were at the cut.  Then directories are placed, at T0
- * and at the cut, and every group is concluded.
+ * has names no xattr tells is looked for by a walk.  Everything that has been looked up is kept, directories
+ * on a shelf, because they are gone through more than once, objects in a sorter; both spill.  When nothing is
+ * left to be looked at, the records written since the cut are read, and names go back to what they were at
+ * the cut.  Then directories are placed, at T0 and at the cut, and every group is concluded.
  */
 #include <config.h>
 
@@ -17,7 +17,7 @@
 #include "reduce_core.h"
 
 /* Bytes of objects kept in memory until the cut has settled; more go to disk. */
-#define OBJECTS_MEMORY (16u * 1024 * 1024)
+#define OBJECTS_MEMORY (8u * 1024 * 1024)
 
 int gb_reduce_no_memory(struct gb_error *err)
 {
@@ -44,7 +44,8 @@ struct gb_reduce *gb_reduce_new(const struct gb_fact_source *sources, unsigned n
         r->same = calloc(n_sources + 1, sizeof(*r->same));
         r->set_sources = calloc(n_sets + 1, sizeof(*r->set_sources));
         r->confused = calloc(n_sets + 1, sizeof(*r->confused));
-        if (!r->sources || !r->heap || !r->same || !r->set_sources || !r->confused)
+        r->to_walk = calloc(n_sets + 1, sizeof(*r->to_walk));
+        if (!r->sources || !r->heap || !r->same || !r->set_sources || !r->confused || !r->to_walk)
                 goto fail;
         for (unsigned i = 0; i < n_sources; i++)
                 r->sources[i].in = &sources[i];
@@ -58,10 +59,11 @@ struct gb_reduce *gb_reduce_new(const struct gb_fact_source *sources, unsigned n
         gb_gfidmap_init(&r->carried, sizeof(struct carried));
         gb_gfidmap_init(&r->settled, sizeof(struct settled_list));
         gb_buf_init(&r->record, 64 * 1024 * 1024);
-        gb_gfidmap_init(&r->walk_index, sizeof(size_t));
         gb_arena_init(&r->keep);
-        gb_arena_init(&r->batch_arena);
-        gb_arena_init(&r->walk_arena);
+        gb_arena_init(&r->batch.arena);
+        gb_arena_init(&r->dir_batch.arena);
+        gb_arena_init(&r->object_arena);
+        gb_shelf_init(&r->dirs, NULL);
         return r;
 fail:
         gb_reduce_no_memory(err);
@@ -71,6 +73,7 @@ fail:
                 free(r->same);
                 free(r->set_sources);
                 free(r->confused);
+                free(r->to_walk);
                 free(r);
         }
         return NULL;
@@ -82,9 +85,9 @@ void gb_reduce_free(struct gb_reduce *r)
                 return;
         for (unsigned i = 0; i < r->n_sources; i++)
                 gb_fact_fini(&r->sources[i].item.fact);
-        gb_groups_fini(&r->dirs);
-        gb_groups_fini(&r->batch);
-        gb_groups_fini(&r->to_walk);
+        gb_shelf_fini(&r->dirs);
+        gb_groups_fini(&r->batch.groups);
+        gb_groups_fini(&r->dir_batch.groups);
         gb_group_fini(&r->current);
         gb_group_fini(&r->more);
         gb_skeleton_fini(&r->skeleton);
@@ -93,10 +96,10 @@ void gb_reduce_free(struct gb_reduce *r)
         gb_gfidmap_fini(&r->settled);
         gb_sorter_free(r->objects);
         gb_buf_fini(&r->record);
-        gb_gfidmap_fini(&r->walk_index);
         gb_arena_fini(&r->keep);
-        gb_arena_fini(&r->batch_arena);
-        gb_arena_fini(&r->walk_arena);
+        gb_arena_fini(&r->batch.arena);
+        gb_arena_fini(&r->dir_batch.arena);
+        gb_arena_fini(&r->object_arena);
         gb_vec_free(&r->victims);
         gb_vec_free(&r->places);
         free(r->sources);
@@ -104,6 +107,8 @@ void gb_reduce_free(struct gb_reduce *r)
         free(r->same);
         free(r->set_sources);
         free(r->confused);
+        free(r->to_walk);
+        free(r->sieve);
         free(r);
 }
 
@@ -218,15 +223,27 @@ static int pop_source(struct gb_reduce *r, struct gb_error *err)
         return 0;
 }
 
-/* Keep a group that was looked up until the cut has settled. */
+static int encode(struct gb_reduce *r, const struct gb_group *g, struct gb_error *err)
+{
+        gb_buf_reset(&r->record);
+        return gb_group_encode(&r->record, g) < 0 ? gb_reduce_no_memory(err) : 0;
+}
+
+int gb_reduce_keep(struct gb_reduce *r, const struct gb_group *g, struct gb_error *err)
+{
+        return encode(r, g, err) < 0 ? -1 : gb_sorter_add(r->objects, r->record.data, r->record.len, err);
+}
+
 static int keep_object(struct gb_reduce *r, const struct gb_group *g, struct gb_error *err)
 {
-        if (gb_reduce_place_suspect(r, g, err) < 0)
+        if (g->partial ? gb_reduce_want_walk(r, g, err) < 0 : gb_reduce_place_suspect(r, g, err) < 0)
                 return -1;
-        gb_buf_reset(&r->record);
-        if (gb_group_encode(&r->record, g) < 0)
-                return gb_reduce_no_memory(err);
-        return gb_sorter_add(r->objects, r->record.data, r->record.len, err);
+        return gb_reduce_keep(r, g, err);
+}
+
+static int keep_dir(struct gb_reduce *r, const struct gb_group *g, struct gb_error *err)
+{
+        return encode(r, g, err) < 0 ? -1 : gb_shelf_add(&r->dirs, r->record.data, r->record.len, err);
 }
 
 /* ---- asking other replica sets ---- */
@@ -297,78 +314,65 @@ static int ask_all(struct gb_reduce *r, struct gb_groups *groups, struct gb_aren
         return 0;
 }
 
-/* ---- objects whose names no xattr tells ---- */
-
-static int put_off(struct gb_reduce *r, const struct gb_group *g, struct gb_error *err)
+static int broken(struct gb_error *err)
 {
-        size_t *index = gb_gfidmap_put(&r->walk_index, &g->gfid, NULL);
-        struct gb_group *copy = gb_groups_add(&r->to_walk, g, &r->walk_arena);
-
-        if (!index || !copy)
-                return gb_reduce_no_memory(err);
-        *index = r->to_walk.n - 1;
-        return 0;
+        return gb_error_set(err, GB_ERR_CORRUPT, "a kept object came back broken");
 }
 
-int gb_reduce_walked(struct gb_reduce *r, const gb_gfid *gfid, const struct gb_slot *slot,
-                     struct gb_error *err)
+/* Look for a batch on all replica sets, and keep it. */
+static int flush_batch(struct gb_reduce *r, struct batch *batch,
+                       int (*keep)(struct gb_reduce *r, const struct gb_group *g, struct gb_error *err),
+                       struct gb_error *err)
 {
-        const size_t *index = gb_gfidmap_get(&r->walk_index, gfid);
-
-        if (!index)
-                return 0;
-        return gb_group_name(r->to_walk.v[*index], slot, &r->walk_arena) < 0 ? gb_reduce_no_memory(err) : 0;
-}
-
-static int walk_sets(struct gb_reduce *r, struct gb_error *err)
-{
-        for (unsigned set = 0; set < r->n_sets; set++) {
-                bool wanted = false;
-
-                for (size_t i = 0; i < r->to_walk.n; i++)
-                        wanted = wanted || gb_group_partial_at(r->to_walk.v[i], set);
-                if (wanted && r->ops->walk(r->ops->arg, r, set, err) < 0)
-                        return -1;
-        }
-        r->stats.walked = r->to_walk.n;
-        for (size_t i = 0; i < r->to_walk.n; i++)
-                if (keep_object(r, r->to_walk.v[i], err) < 0)
-                        return -1;
-        return 0;
-}
-
-static int keep_or_put_off(struct gb_reduce *r, struct gb_group *g, struct gb_error *err)
-{
-        return g->partial ? put_off(r, g, err) : keep_object(r, g, err);
-}
-
-static int flush_batch(struct gb_reduce *r, struct gb_error *err)
-{
-        if (ask_all(r, &r->batch, &r->batch_arena, err) < 0)
+        if (ask_all(r, &batch->groups, &batch->arena, err) < 0)
                 return -1;
-        for (size_t i = 0; i < r->batch.n; i++)
-                if (keep_or_put_off(r, r->batch.v[i], err) < 0)
+        for (size_t i = 0; i < batch->groups.n; i++)
+                if (keep(r, batch->groups.v[i], err) < 0)
                         return -1;
-        gb_groups_fini(&r->batch);
-        gb_arena_reset(&r->batch_arena);
+        gb_groups_fini(&batch->groups);
+        gb_arena_reset(&batch->arena);
         return 0;
+}
+
+static int flush_batches(struct gb_reduce *r, struct gb_error *err)
+{
+        return flush_batch(r, &r->dir_batch, keep_dir, err) < 0 ? -1
+                                                                : flush_batch(r, &r->batch, keep_object, err);
+}
+
+/* Call `each` for every directory, as it was at the cut. */
+static int each_dir(struct gb_reduce *r,
+                    int (*each)(struct gb_reduce *r, struct gb_group *g, struct gb_error *err),
+                    struct gb_error *err)
+{
+        struct gb_shelf_reader in;
+        const uint8_t *rec;
+        size_t len;
+        int rc;
+
+        gb_shelf_read(&in, &r->dirs);
+        while ((rc = gb_shelf_next(&in, &rec, &len, err)) == 1) {
+                if (!gb_group_decode(rec, len, &r->current))
+                        rc = broken(err);
+                else if (gb_reduce_back_to_cut(r, &r->current, err) < 0 || each(r, &r->current, err) < 0)
+                        rc = -1;
+                if (rc < 0)
+                        break;
+        }
+        gb_shelf_close(&in);
+        return rc;
+}
+
+static int place_dir(struct gb_reduce *r, struct gb_group *g, struct gb_error *err)
+{
+        return gb_reduce_place_now(r, g, err) < 0 ? -1 : gb_reduce_place_then(r, g, err);
 }
 
 static int finish_dirs(struct gb_reduce *r, struct gb_error *err)
 {
-        for (size_t i = 0; i < r->dirs.n; i++)
-                if (gb_reduce_back_to_cut(r, r->dirs.v[i], err) < 0)
-                        return -1;
-        if (gb_reduce_place_settled_dirs(r, err) < 0)
+        if (gb_reduce_place_settled_dirs(r, err) < 0 || each_dir(r, place_dir, err) < 0)
                 return -1;
-        for (size_t i = 0; i < r->dirs.n; i++)
-                if (gb_reduce_place_now(r, r->dirs.v[i], err) < 0 ||
-                    gb_reduce_place_then(r, r->dirs.v[i], err) < 0)
-                        return -1;
-        for (size_t i = 0; i < r->dirs.n; i++)
-                if (gb_reduce_conclude(r, r->dirs.v[i], err) < 0)
-                        return -1;
-        return 0;
+        return each_dir(r, gb_reduce_conclude, err);
 }
 
 /* ---- the main loop ---- */
@@ -488,17 +492,25 @@ static int drop_group(struct gb_reduce *r, enum gb_section section, const gb_gfi
         return 0;
 }
 
+static void note_dir(struct gb_reduce *r, const struct gb_group *g)
+{
+        for (size_t i = 0; i < g->touched.n; i++)
+                r->dir_moved = r->dir_moved || kind_of(&g->touched.v[i], GB_CLAIM_LOSS);
+}
+
 static int place_group(struct gb_reduce *r, enum gb_section section, struct gb_error *err)
 {
         struct gb_group *g = &r->current;
+        bool dir = section == GB_SECTION_DIRS;
+        struct batch *batch = dir ? &r->dir_batch : &r->batch;
 
-        if (section == GB_SECTION_DIRS)
-                return gb_groups_add(&r->dirs, g, &r->keep) ? 0 : gb_reduce_no_memory(err);
+        if (dir)
+                note_dir(r, g);
         if (g->found)
-                return keep_or_put_off(r, g, err);
-        if (!gb_groups_add(&r->batch, g, &r->batch_arena))
+                return dir ? keep_dir(r, g, err) : keep_object(r, g, err);
+        if (!gb_groups_add(&batch->groups, g, &batch->arena))
                 return gb_reduce_no_memory(err);
-        return r->batch.n >= GB_LOOK_MAX ? flush_batch(r, err) : 0;
+        return batch->groups.n < GB_LOOK_MAX ? 0 : flush_batch(r, batch, dir ? keep_dir : keep_object, err);
 }
 
 /* Kept objects by gfid, with which their records begin. */
@@ -517,19 +529,15 @@ static uint64_t object_prefix(const uint8_t *rec, size_t len, void *arg)
         return be64toh(v);
 }
 
-static int broken(struct gb_error *err)
-{
-        return gb_error_set(err, GB_ERR_CORRUPT, "a kept object came back broken");
-}
-
-/* Take the object read ahead, and what else was kept about it: one whose shards changed is in two sections.
+/* Take the object read ahead, and what else was kept about it: one whose shards changed is in two sections,
+ * and a walk may have found names.  1; 0 at the end; -1.  r->current.walked: nobody asked for it.
  */
 static int take_object(struct gb_reduce *r, const uint8_t **rec, size_t *len, struct gb_error *err)
 {
         int rc;
 
         gb_buf_reset(&r->record); /* the sorter's copy goes with the next one */
-        gb_arena_reset(&r->batch_arena);
+        gb_arena_reset(&r->object_arena);
         if (gb_buf_put(&r->record, *rec, *len) < 0)
                 return gb_reduce_no_memory(err);
         if (!gb_group_decode(r->record.data, r->record.len, &r->current))
@@ -538,7 +546,8 @@ static int take_object(struct gb_reduce *r, const uint8_t **rec, size_t *len, st
                object_cmp(r->record.data, r->record.len, *rec, *len, NULL) == 0) {
                 if (!gb_group_decode(*rec, *len, &r->more))
                         return broken(err);
-                if (gb_group_merge(&r->current, &r->more, &r->batch_arena) < 0)
+                if ((!r->more.walked || r->current.partial) &&
+                    gb_group_merge(&r->current, &r->more, &r->object_arena) < 0)
                         return gb_reduce_no_memory(err);
         }
         return rc;
@@ -555,8 +564,10 @@ static int finish_objects(struct gb_reduce *r, struct gb_error *err)
         rc = gb_sorter_next(r->objects, &rec, &len, err);
         while (rc == 1) {
                 rc = take_object(r, &rec, &len, err);
-                if (rc < 0 || gb_reduce_back_to_cut(r, &r->current, err) < 0 ||
-                    gb_reduce_conclude(r, &r->current, err) < 0)
+                if (rc < 0)
+                        return -1;
+                if (!r->current.walked && (gb_reduce_back_to_cut(r, &r->current, err) < 0 ||
+                                           gb_reduce_conclude(r, &r->current, err) < 0))
                         return -1;
         }
         return rc;
@@ -581,15 +592,6 @@ static int take_all(struct gb_reduce *r, struct gb_error *err)
         return 0;
 }
 
-static bool a_dir_moved(const struct gb_reduce *r)
-{
-        for (size_t i = 0; i < r->dirs.n; i++)
-                for (size_t k = 0; k < r->dirs.v[i]->touched.n; k++)
-                        if (kind_of(&r->dirs.v[i]->touched.v[k], GB_CLAIM_LOSS))
-                                return true;
-        return false;
-}
-
 /* Objects that nothing happened to; a directory above them may have moved. */
 static int take_carried(struct gb_reduce *r, struct gb_error *err)
 {
@@ -597,7 +599,7 @@ static int take_carried(struct gb_reduce *r, struct gb_error *err)
         gb_gfid gfid;
         void *value;
 
-        if (!a_dir_moved(r))
+        if (!r->dir_moved)
                 return 0;
         while (gb_gfidmap_next(&r->carried, &pos, &gfid, &value)) {
                 const struct carried *c = value;
@@ -637,10 +639,11 @@ static int take_revisited(struct gb_reduce *r, struct gb_error *err)
 int gb_reduce_run(struct gb_reduce *r, const char *tmpdir, struct gb_reduce_stats *stats,
                   struct gb_error *err)
 {
+        r->dirs.dir = tmpdir;
         r->objects = gb_sorter_new(OBJECTS_MEMORY, tmpdir, object_cmp, NULL, object_prefix, err);
         if (!r->objects || take_all(r, err) < 0 || take_carried(r, err) < 0 || take_revisited(r, err) < 0)
                 return -1;
-        if (ask_all(r, &r->dirs, &r->keep, err) < 0 || flush_batch(r, err) < 0 || walk_sets(r, err) < 0)
+        if (flush_batches(r, err) < 0 || gb_reduce_walk_sets(r, err) < 0)
                 return -1;
         r->settling = true;
         if (r->ops->settle && r->ops->settle(r->ops->arg, r, err) < 0)

@@ -47,8 +47,9 @@
  * it then: names that came since the cut.  So names below such a directory that come and go within the next
  * window are DELETEs there, not nothing.
  *
- * Memory: the directory skeleton (about 100 bytes per directory involved), one batch of gfids that need a
- * second look, and what was recorded since the cut.  Objects wait for the settled cut in a store that spills.
+ * Memory: the directory skeleton (72 to 144 bytes for each directory on the way to a changed name), one batch of
+ * gfids that need a second look, and what was recorded since the cut.  What changed, however much, waits for the
+ * settled cut in stores that spill.
  */
 #ifndef GB_REDUCE_H
 #define GB_REDUCE_H

@@ -5,6 +5,7 @@
  *   reduce_weigh.c     which sources are believed
  *   reduce_place.c     where directories stood and stand, and spelling by that
  *   reduce_cut.c       back from what was looked at to the volume at the cut
+ *   reduce_walk.c      names that only a walk finds
  *   reduce_conclude.c  what an object's united facts mean: ops
  */
 #ifndef GB_REDUCE_CORE_H
@@ -16,6 +17,7 @@
 #include "base/vec.h"
 #include "group.h"
 #include "reduce.h"
+#include "shelf.h"
 #include "skeleton.h"
 
 #define CHANGE_FLAGS (GB_FACT_DATA | GB_FACT_META | GB_FACT_XATTR)
@@ -58,6 +60,12 @@ struct settled_list { /* of one gfid */
         bool dir;
 };
 
+/* Groups to be asked for on other replica sets, at most GB_LOOK_MAX. */
+struct batch {
+        struct gb_groups groups;
+        struct gb_arena arena;
+};
+
 struct gb_reduce {
         struct source *sources;
         unsigned n_sources, n_sets, needed;
@@ -73,8 +81,9 @@ struct gb_reduce {
         struct gb_gfidmap carried; /* of struct carried */
         bool all_listed;           /* they were too many: take everything as BEFORE */
         struct gb_gfidmap settled; /* of struct settled_list */
-        struct gb_arena keep;      /* directories, boundary, victims, settled: until the end */
-        struct gb_groups dirs;
+        struct gb_arena keep;      /* boundary, victims, settled: until the end */
+        struct gb_shelf dirs;      /* encoded groups, looked up */
+        bool dir_moved;            /* one of them, as some brick tells */
         bool settling;
         struct gb_sorter *objects; /* encoded groups, looked up, until the cut has settled */
         struct gb_buf record;
@@ -87,11 +96,10 @@ struct gb_reduce {
         bool places_known;
 
         struct gb_group current, more;
-        struct gb_arena batch_arena;
-        struct gb_groups batch; /* to be asked for on other sets */
-        struct gb_arena walk_arena;
-        struct gb_groups to_walk; /* found, but with names unknown */
-        struct gb_gfidmap walk_index;
+        struct gb_arena object_arena; /* of `current`, when it comes from `objects` */
+        struct batch batch, dir_batch;
+        uint8_t *sieve; /* see reduce_walk.c; NULL: no object has unknown names */
+        bool *to_walk;  /* replica sets that have such objects */
 
         struct gb_group **asking; /* the groups of the look() in progress */
         unsigned n_asking, next_answer, asking_set;
@@ -114,6 +122,12 @@ static inline bool kind_of(const struct gb_touched *t, enum gb_claim_kind kind)
 int gb_reduce_no_memory(struct gb_error *err);
 /* A copy whose name is the arena's; false: out of memory. */
 bool gb_reduce_dup_slot(struct gb_arena *arena, const struct gb_slot *from, struct gb_slot *to);
+
+/* Keep what is known of an object until the cut has settled. */
+int gb_reduce_keep(struct gb_reduce *r, const struct gb_group *g, struct gb_error *err);
+/* Some names of this one are to be found by a walk; and the walks, of all of them. */
+int gb_reduce_want_walk(struct gb_reduce *r, const struct gb_group *g, struct gb_error *err);
+int gb_reduce_walk_sets(struct gb_reduce *r, struct gb_error *err);
 
 /* Read how each source begins, and decide whom to believe. */
 int gb_reduce_weigh(struct gb_reduce *r, struct gb_error *err);

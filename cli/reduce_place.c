@@ -11,45 +11,67 @@
 /* More slots than this are not looked through for the one. */
 #define VICTIMS_MAX 256
 
+/* What directories tell of a slot that one was renamed onto. */
+struct onto {
+        bool left; /* another one, as its first event there */
+        unsigned arrived, made;
+};
+
+static int ask_dirs(struct gb_reduce *r, struct onto *onto, struct gb_error *err)
+{
+        struct gb_group *g = &r->more;
+        struct gb_shelf_reader in;
+        const uint8_t *rec;
+        size_t len;
+        int rc;
+
+        gb_shelf_read(&in, &r->dirs);
+        while ((rc = gb_shelf_next(&in, &rec, &len, err)) == 1 && gb_group_decode(rec, len, g))
+                for (size_t i = 0; g->touched.n && i < r->victims.n; i++) {
+                        const struct gb_touched *t = gb_group_find(g, &r->victims.v[i]);
+
+                        if (!t)
+                                continue;
+                        onto[i].left |= t->kinds == (1u << GB_CLAIM_LOSS);
+                        onto[i].arrived += (t->kinds & (1u << GB_CLAIM_ARRIVE)) != 0;
+                        onto[i].made +=
+                                t->kinds == (1u << GB_CLAIM_BORN) && !g->found && !(g->flags & GB_FACT_GONE);
+                }
+        gb_shelf_close(&in);
+        return rc == 1 ? gb_error_set(err, GB_ERR_CORRUPT, "a kept directory came back broken") : rc;
+}
+
 /*
  * Was a directory without any event at this slot at T0?  Not if another one was, as its first event there,
  * a loss, tells.  Nor if one that was made there is gone without a word, and one was renamed there: the one
  * overwrote the other, and before that the slot was free.
  */
-static bool may_be_victim(const struct gb_reduce *r, const struct gb_slot *slot)
+static bool may_be_victim(const struct gb_reduce *r, const struct gb_slot *slot, const struct onto *onto)
 {
-        unsigned arrived = 0, made = 0;
         char path[GB_PATH_MAX];
         gb_gfid missing;
         size_t at;
 
-        for (size_t i = 0; i < r->dirs.n; i++) {
-                const struct gb_group *g = r->dirs.v[i];
-                const struct gb_touched *t = gb_group_find(g, slot);
-
-                if (!t)
-                        continue;
-                if (t->kinds == (1u << GB_CLAIM_LOSS))
-                        return false;
-                arrived += (t->kinds & (1u << GB_CLAIM_ARRIVE)) != 0;
-                made += t->kinds == (1u << GB_CLAIM_BORN) && !g->found && !(g->flags & GB_FACT_GONE);
-        }
-        return !(made && arrived == 1) &&
+        return !onto->left && !(onto->made && onto->arrived == 1) &&
                gb_skeleton_spell(&r->skeleton, GB_TREE_THEN, slot, path, &at, &missing) != GB_UNBORN;
 }
 
 /* The slots at which a directory may have been overwritten. */
 static int find_places(struct gb_reduce *r, struct gb_error *err)
 {
+        struct onto onto[VICTIMS_MAX] = {{.left = false}};
+
         if (r->places_known)
                 return 0;
         r->places_known = true;
+        if (r->victims.n && ask_dirs(r, onto, err) < 0)
+                return -1;
         for (size_t i = 0; i < r->victims.n; i++) {
                 bool known = false;
 
                 for (size_t k = 0; k < r->places.n && !known; k++)
                         known = gb_slot_eq(&r->places.v[k], &r->victims.v[i]);
-                if (!known && may_be_victim(r, &r->victims.v[i]) &&
+                if (!known && may_be_victim(r, &r->victims.v[i], &onto[i]) &&
                     gb_vec_push(&r->places, r->victims.v[i]) < 0)
                         return gb_reduce_no_memory(err);
         }

@@ -16,24 +16,27 @@ struct skeleton_slot {
         uint8_t place; /* enum place */
 };
 
-struct skeleton_dir {
-        struct skeleton_slot now, then; /* then UNKNOWN: the same as now */
-};
-
 void gb_skeleton_init(struct gb_skeleton *s)
 {
-        gb_gfidmap_init(&s->dirs, sizeof(struct skeleton_dir));
+        gb_gfidmap_init(&s->now, sizeof(struct skeleton_slot));
+        gb_gfidmap_init(&s->then, sizeof(struct skeleton_slot));
         gb_arena_init(&s->arena);
 }
 
 void gb_skeleton_fini(struct gb_skeleton *s)
 {
-        gb_gfidmap_fini(&s->dirs);
+        gb_gfidmap_fini(&s->now);
+        gb_gfidmap_fini(&s->then);
         gb_arena_fini(&s->arena);
 }
 
-static int store(struct gb_skeleton *s, struct skeleton_slot *to, const struct gb_slot *slot)
+static int store(struct gb_skeleton *s, struct gb_gfidmap *tree, const gb_gfid *dir,
+                 const struct gb_slot *slot)
 {
+        struct skeleton_slot *to = gb_gfidmap_put(tree, dir, NULL);
+
+        if (!to)
+                return -1;
         if (!slot) {
                 to->place = PLACE_NOWHERE;
                 return 0;
@@ -53,45 +56,46 @@ static int store(struct gb_skeleton *s, struct skeleton_slot *to, const struct g
 
 int gb_skeleton_now(struct gb_skeleton *s, const gb_gfid *dir, const struct gb_slot *slot)
 {
-        struct skeleton_dir *d = gb_gfidmap_put(&s->dirs, dir, NULL);
-
-        return d ? store(s, &d->now, slot) : -1;
+        return store(s, &s->now, dir, slot);
 }
 
 int gb_skeleton_gone(struct gb_skeleton *s, const gb_gfid *dir)
 {
-        struct skeleton_dir *d = gb_gfidmap_put(&s->dirs, dir, NULL);
-
-        return d ? store(s, &d->now, NULL) : -1;
+        return store(s, &s->now, dir, NULL);
 }
 
 int gb_skeleton_then(struct gb_skeleton *s, const gb_gfid *dir, const struct gb_slot *slot)
 {
-        struct skeleton_dir *d = gb_gfidmap_put(&s->dirs, dir, NULL);
-
-        return d ? store(s, &d->then, slot) : -1;
+        return store(s, &s->then, dir, slot);
 }
 
 void gb_skeleton_unplace(struct gb_skeleton *s, const gb_gfid *dir)
 {
-        struct skeleton_dir *d = gb_gfidmap_get(&s->dirs, dir);
+        struct skeleton_slot *then = gb_gfidmap_get(&s->then, dir);
 
-        if (d)
-                d->then.place = PLACE_UNKNOWN;
+        if (then)
+                then->place = PLACE_UNKNOWN;
+}
+
+/* NULL: not known. */
+static const struct skeleton_slot *known(const struct gb_gfidmap *tree, const gb_gfid *dir)
+{
+        const struct skeleton_slot *at = gb_gfidmap_get(tree, dir);
+
+        return at && at->place != PLACE_UNKNOWN ? at : NULL;
 }
 
 static const struct skeleton_slot *place_of(const struct gb_skeleton *s, enum gb_tree tree,
                                             const gb_gfid *dir)
 {
-        const struct skeleton_dir *d = gb_gfidmap_get(&s->dirs, dir);
+        const struct skeleton_slot *then = tree == GB_TREE_THEN ? known(&s->then, dir) : NULL;
+        const struct skeleton_slot *now = then ? NULL : known(&s->now, dir);
 
-        if (!d)
+        if (then)
+                return then;
+        if (tree == GB_TREE_THEN && now && now->place == PLACE_NOWHERE) /* gone without a word: overwritten */
                 return NULL;
-        if (tree == GB_TREE_THEN && d->then.place != PLACE_UNKNOWN)
-                return &d->then;
-        if (tree == GB_TREE_THEN && d->now.place == PLACE_NOWHERE) /* gone without a word: overwritten */
-                return NULL;
-        return d->now.place == PLACE_UNKNOWN ? NULL : &d->now;
+        return now;
 }
 
 /* Put "name" in front of what stands at out + *at, with a slash between. */
@@ -145,7 +149,7 @@ enum gb_spelled gb_skeleton_up(const struct gb_skeleton *s, enum gb_tree tree, g
 
 bool gb_skeleton_knows(const struct gb_skeleton *s, const gb_gfid *dir)
 {
-        return gb_gfidmap_get(&s->dirs, dir) != NULL;
+        return gb_gfidmap_get(&s->now, dir) || gb_gfidmap_get(&s->then, dir);
 }
 
 static bool same_place(const struct skeleton_slot *a, const struct skeleton_slot *b)
@@ -159,13 +163,13 @@ bool gb_skeleton_moved(const struct gb_skeleton *s, const gb_gfid *dir)
         gb_gfid at = *dir;
 
         for (unsigned depth = 0; depth < GB_DEPTH_MAX && !gb_gfid_eq(&at, &GB_GFID_ROOT); depth++) {
-                const struct skeleton_dir *d = gb_gfidmap_get(&s->dirs, &at);
+                const struct skeleton_slot *now = known(&s->now, &at), *then = known(&s->then, &at);
 
-                if (!d || d->now.place != PLACE_SLOT)
+                if (!now || now->place != PLACE_SLOT)
                         return false;
-                if (d->then.place == PLACE_SLOT && !same_place(&d->now, &d->then))
+                if (then && then->place == PLACE_SLOT && !same_place(now, then))
                         return true;
-                at = d->now.parent;
+                at = now->parent;
         }
         return false;
 }

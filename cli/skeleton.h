@@ -13,7 +13,7 @@
 #include "base/limits.h"
 
 struct gb_skeleton {
-        struct gb_gfidmap dirs; /* of struct skeleton_dir, private */
+        struct gb_gfidmap now, then; /* of struct skeleton_slot, private; not in `then`: the same as now */
         struct gb_arena arena;
 };
 

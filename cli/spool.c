@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/scratch.h"
 #include "spool.h"
 
 #define SPOOL_BLOCK (256 * 1024)
@@ -28,8 +29,6 @@ static int broken(struct gb_error *err, const char *what)
 
 struct gb_spool *gb_spool_new(struct gb_error *err)
 {
-        const char *dir = getenv("TMPDIR");
-        char name[4096];
         struct gb_spool *s = calloc(1, sizeof(*s));
         int fd;
 
@@ -38,15 +37,13 @@ struct gb_spool *gb_spool_new(struct gb_error *err)
                 return NULL;
         }
         gb_buf_init(&s->block, SPOOL_BLOCK);
-        snprintf(name, sizeof(name), "%s/gbackup.XXXXXX", dir && *dir ? dir : "/var/tmp");
-        fd = mkstemp(name);
-        if (fd >= 0)
-                unlink(name);
+        fd = gb_scratch_open(gb_scratch_dir(), err);
         s->file = fd >= 0 ? fdopen(fd, "w+") : NULL;
         if (!s->file) {
-                gb_error_sys(err, GB_ERR_SYSTEM, "%s: temporary file", name);
-                if (fd >= 0)
+                if (fd >= 0) {
+                        broken(err, "open");
                         close(fd);
+                }
                 gb_spool_free(s);
                 return NULL;
         }

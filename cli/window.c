@@ -7,20 +7,14 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/scratch.h"
 #include "window_core.h"
 
-#define OPS_MEMORY (24u * 1024 * 1024)
-
-static const char *tmpdir(void)
-{
-        const char *dir = getenv("TMPDIR");
-
-        return dir && *dir ? dir : "/var/tmp";
-}
+#define OPS_MEMORY (16u * 1024 * 1024)
 
 struct gb_sorter *gb_ops_sorter(struct gb_error *err)
 {
-        return gb_sorter_new(OPS_MEMORY, tmpdir(), gb_op_cmp, NULL, gb_op_prefix, err);
+        return gb_sorter_new(OPS_MEMORY, gb_scratch_dir(), gb_op_cmp, NULL, gb_op_prefix, err);
 }
 
 int gb_window_init(struct gb_window *w, const struct gb_volume *v, struct gb_error *err)
@@ -94,6 +88,8 @@ static int next_item(void *arg, struct gb_item *item, struct gb_error *err)
                         s->window->cursor = strdup(gb_feed_cursor(s->feed));
                         if (!s->window->cursor)
                                 return gb_error_set(err, GB_ERR_MEMORY, "out of memory");
+                        gb_feed_close(s->feed); /* its memory is needed by what comes next */
+                        s->feed = NULL;
                 } else if (!gb_window_spares(s->window->error.code)) {
                         *err = s->window->error;
                         return -1;
@@ -320,7 +316,7 @@ static int reduce(struct collect *k, struct gb_error *err)
         rc = r ? gb_window_load_boundary(k, r, err) : -1;
         gb_window_suspect(k);
         if (rc == 0)
-                rc = gb_reduce_run(r, tmpdir(), &k->window->stats, err);
+                rc = gb_reduce_run(r, gb_scratch_dir(), &k->window->stats, err);
         gb_reduce_free(r);
         return rc;
 }

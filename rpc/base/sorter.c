@@ -16,14 +16,14 @@
 #include "sorter.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
-#include "cleanup.h"
+#include "scratch.h"
 #include "vec.h"
 
 #define RECORD_MAX  ((size_t)1024 * 1024)
@@ -217,26 +217,6 @@ static void spill_close(struct spill *sp)
         *sp = (struct spill){.fd = -1};
 }
 
-/* Not every file system knows O_TMPFILE. */
-static int open_unlinked(const char *dir, struct gb_error *err)
-{
-        GB_CLEANUP_FREE
-        char *path = NULL;
-        int fd = open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-
-        if (fd >= 0)
-                return fd;
-        if (asprintf(&path, "%s/.gbackup-sort-XXXXXX", dir) < 0) {
-                path = NULL;
-                return gb_error_set(err, GB_ERR_MEMORY, "no memory for a file name");
-        }
-        fd = mkostemp(path, O_CLOEXEC);
-        if (fd < 0)
-                return gb_error_sys(err, GB_ERR_SYSTEM, "%s: make a temporary file", dir);
-        unlink(path);
-        return fd;
-}
-
 static int spill_open(struct spill *sp, const char *dir, struct gb_error *err)
 {
         if (!sp->buf)
@@ -244,7 +224,7 @@ static int spill_open(struct spill *sp, const char *dir, struct gb_error *err)
         if (!sp->buf)
                 return gb_error_set(err, GB_ERR_MEMORY, "no memory for a write buffer");
         if (sp->fd < 0)
-                sp->fd = open_unlinked(dir, err);
+                sp->fd = gb_scratch_open(dir, err);
         return sp->fd < 0 ? -1 : 0;
 }
 

@@ -930,6 +930,72 @@ START_TEST(nonsense_ends)
 }
 END_TEST
 
+/* Two objects whose names a walk must find, and a third that only looks like one of them: of its gfid every
+ * fourth part is that of one of the two (reduce_walk.c). */
+struct lookalike {
+        gb_gfid wanted[2], third;
+        unsigned lines;
+};
+
+static int lookalike_walk(void *arg, struct gb_reduce *r, unsigned set, struct gb_error *err)
+{
+        const struct lookalike *l = arg;
+        const struct gb_slot one = {GB_GFID_ROOT, "one", 3}, two = {GB_GFID_ROOT, "two", 3},
+                             three = {GB_GFID_ROOT, "three", 5};
+
+        (void)set;
+        if (gb_reduce_walked(r, &l->wanted[0], &one, err) < 0 ||
+            gb_reduce_walked(r, &l->third, &three, err) < 0)
+                return -1;
+        return gb_reduce_walked(r, &l->wanted[1], &two, err);
+}
+
+static int lookalike_emit(void *arg, const struct gb_op *op, struct gb_error *err)
+{
+        struct lookalike *l = arg;
+
+        (void)err;
+        EXPECT(op->kind == GB_OP_MODIFY && op->len == 3);
+        EXPECT(memcmp(op->path, gb_gfid_eq(&op->gfid, &l->wanted[0]) ? "one" : "two", 3) == 0);
+        l->lines++;
+        return 0;
+}
+
+START_TEST(a_walk_comes_by_objects_that_only_look_wanted)
+{
+        struct lookalike l = {.wanted = {{{1}}, {{2}}}};
+        const struct gb_reduce_ops ops = {
+                .arg = &l, .look = nonsense_look, .walk = lookalike_walk, .emit = lookalike_emit};
+        struct model_stream stream = {.bytes = {.max = 1024 * 1024}};
+        struct gb_fact_source source = {.next = model_stream_next, .arg = &stream, .name = "brick"};
+        struct gb_fact f = {.look = GB_LOOK_PARTIAL, .type = 'f', .flags = GB_FACT_DATA};
+        struct gb_error err = {0};
+        struct gb_reduce *r;
+
+        for (unsigned i = 0; i < 16; i++) {
+                l.wanted[0].b[i] = (uint8_t)(1 + i);
+                l.wanted[1].b[i] = (uint8_t)(101 + i);
+                l.third.b[i] = l.wanted[i / 4 % 2].b[i];
+        }
+        ck_assert(gb_facts_put_brick(&stream.bytes, 0) == 0);
+        ck_assert(gb_facts_put_section(&stream.bytes, GB_SECTION_DIRS) == 0);
+        ck_assert(gb_facts_put_section(&stream.bytes, GB_SECTION_OBJECTS) == 0);
+        for (unsigned i = 0; i < 2; i++) {
+                f.gfid = l.wanted[i];
+                ck_assert(gb_facts_put_fact(&stream.bytes, &f) == 0);
+        }
+        ck_assert(gb_facts_put_section(&stream.bytes, GB_SECTION_SHARDS) == 0);
+        gb_facts_reader_init(&stream.reader);
+        gb_facts_feed(&stream.reader, stream.bytes.data, stream.bytes.len);
+        r = gb_reduce_new(&source, 1, 1, 1, &GB_GFID_TRASH, &ops, &err);
+        ck_assert_ptr_nonnull(r);
+        ck_assert_msg(gb_reduce_run(r, "/tmp", NULL, &err) == 0, "%s", err.text);
+        ck_assert_uint_eq(l.lines, 2);
+        gb_reduce_free(r);
+        model_stream_fini(&stream);
+}
+END_TEST
+
 static Suite *suite(void)
 {
         Suite *s = suite_create("reduce");
@@ -950,6 +1016,7 @@ static Suite *suite(void)
         tcase_add_test(tc, paths_below_renamed_directories);
         tcase_add_test(tc, all_of_it_together);
         tcase_add_loop_test(tc, a_broken_answer_is_an_error, 0, MISCHIEFS);
+        tcase_add_test(tc, a_walk_comes_by_objects_that_only_look_wanted);
         tcase_add_test(tc, nonsense_ends);
         suite_add_tcase(s, tc);
         return s;
