@@ -38,6 +38,11 @@ struct gb_brick *gb_brick_open(const struct gb_glusterd *gd, const char *volume,
  * .glusterfs; volume_id is what the root says, or all zero; node is zero, index 0. */
 struct gb_brick *gb_brick_open_bare(const char *path, const char *volume, struct gb_error *err);
 void gb_brick_close(struct gb_brick *b);
+static inline void gb_brick_cleanup(struct gb_brick **b)
+{
+        gb_brick_close(*b);
+}
+#define GB_CLEANUP_BRICK __attribute__((cleanup(gb_brick_cleanup)))
 
 /* Relative path of a gfid's handle below .glusterfs: "aa/bb/<uuid>", into out[48]; returns out. */
 #define GB_HANDLE_TEXT 48

@@ -171,11 +171,10 @@ int gb_glusterd_node(const struct gb_glusterd *gd, gb_gfid *out, struct gb_error
 {
         GB_CLEANUP_FREE
         char *path = NULL;
-        GB_CLEANUP_WIPE struct gb_buf b;
+        GB_CLEANUP_WIPE struct gb_buf b = GB_BUF_INIT(GB_CONFIG_MAX);
         char *text, *line;
         int rc;
 
-        gb_buf_init(&b, GB_CONFIG_MAX);
         if (asprintf(&path, "%s/glusterd.info", gd->workdir) < 0) {
                 path = NULL;
                 return gb_error_set(err, GB_ERR_MEMORY, "glusterd.info: out of memory");
@@ -239,10 +238,9 @@ int gb_glusterd_volume(const struct gb_glusterd *gd, const char *volume, struct 
                        struct gb_error *err)
 {
         bool id = false, status = false, version = false;
-        GB_CLEANUP_WIPE struct gb_buf b;
+        GB_CLEANUP_WIPE struct gb_buf b = GB_BUF_INIT(GB_CONFIG_MAX);
         char *text, *line;
 
-        gb_buf_init(&b, GB_CONFIG_MAX);
         if (gb_glusterd_load_info(gd, volume, &b, err) < 0)
                 return -1;
         *out = (struct gb_volume_file){.started = false};
@@ -354,13 +352,12 @@ static int load_brick(const struct gb_glusterd *gd, const char *volume, const ch
 int gb_glusterd_brick_of(const struct gb_glusterd *gd, const char *volume, const char *file, gb_gfid *node,
                          char **host, char **path, struct gb_error *err)
 {
-        GB_CLEANUP_WIPE struct gb_buf b;
+        GB_CLEANUP_WIPE struct gb_buf b = GB_BUF_INIT(GB_CONFIG_MAX);
         bool known = false;
         char *text, *line;
         int rc;
 
         *host = *path = NULL;
-        gb_buf_init(&b, GB_CONFIG_MAX);
         rc = load_brick(gd, volume, file, &b, err);
         for (text = rc == 0 ? (char *)b.data : NULL; rc == 0 && (line = gb_glusterd_line(&text));) {
                 const char *v;
@@ -388,10 +385,9 @@ int gb_glusterd_brick_of(const struct gb_glusterd *gd, const char *volume, const
 static int try_brick(const struct gb_glusterd *gd, const char *volume, const char *name, const gb_gfid *node,
                      const char *path, struct gb_brick_file *out, struct gb_error *err)
 {
-        GB_CLEANUP_WIPE struct gb_buf b;
+        GB_CLEANUP_WIPE struct gb_buf b = GB_BUF_INIT(GB_CONFIG_MAX);
         int rc;
 
-        gb_buf_init(&b, GB_CONFIG_MAX);
         rc = load_brick(gd, volume, name, &b, err);
         if (rc < 0)
                 return -1;
@@ -411,12 +407,11 @@ static int try_brick(const struct gb_glusterd *gd, const char *volume, const cha
 int gb_glusterd_brick(const struct gb_glusterd *gd, const char *volume, const char *path,
                       struct gb_brick_file *out, struct gb_error *err)
 {
-        GB_CLEANUP_WIPE struct gb_buf b;
+        GB_CLEANUP_WIPE struct gb_buf b = GB_BUF_INIT(GB_CONFIG_MAX);
         char *text, *line;
         unsigned seen = 0;
         gb_gfid node;
 
-        gb_buf_init(&b, GB_CONFIG_MAX);
         *out = (struct gb_brick_file){.id = 0};
         if (path[0] != '/')
                 return 0;
@@ -540,9 +535,8 @@ int gb_glusterd_changelog_options(const struct gb_glusterd *gd, const char *volu
 {
         GB_CLEANUP_FREE
         char *path = NULL;
-        GB_CLEANUP_WIPE struct gb_buf b;
+        GB_CLEANUP_WIPE struct gb_buf b = GB_BUF_INIT(GB_CONFIG_MAX);
 
-        gb_buf_init(&b, GB_CONFIG_MAX);
         *out = (struct gb_changelog_options){.rollover = DEFAULT_ROLLOVER};
         if (load_volfile(gd, volume, f, &path, &b, err) < 0)
                 return -1;
@@ -595,9 +589,8 @@ int gb_glusterd_brick_option(const struct gb_glusterd *gd, const char *volume, c
 {
         GB_CLEANUP_FREE
         char *path = NULL;
-        GB_CLEANUP_WIPE struct gb_buf b;
+        GB_CLEANUP_WIPE struct gb_buf b = GB_BUF_INIT(GB_CONFIG_MAX);
 
-        gb_buf_init(&b, GB_CONFIG_MAX);
         if (load_volfile(gd, volume, f, &path, &b, err) < 0)
                 return -1;
         return find_option((char *)b.data, type, option, value, size);
@@ -605,10 +598,9 @@ int gb_glusterd_brick_option(const struct gb_glusterd *gd, const char *volume, c
 
 int gb_glusterd_slaves(const struct gb_glusterd *gd, const char *volume, unsigned *n, struct gb_error *err)
 {
-        GB_CLEANUP_WIPE struct gb_buf b;
+        GB_CLEANUP_WIPE struct gb_buf b = GB_BUF_INIT(GB_CONFIG_MAX);
         char *text, *line;
 
-        gb_buf_init(&b, GB_CONFIG_MAX);
         *n = 0;
         if (gb_glusterd_load_info(gd, volume, &b, err) < 0)
                 return -1;

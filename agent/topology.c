@@ -159,11 +159,10 @@ static int take_geometry(struct gb_volinfo *v, const struct shape *s, struct gb_
 
 static int read_volume(const struct gb_glusterd *gd, struct gb_volinfo *v, struct gb_error *err)
 {
-        GB_CLEANUP_WIPE struct gb_buf b;
+        GB_CLEANUP_WIPE struct gb_buf b = GB_BUF_INIT(GB_CONFIG_MAX);
         struct gb_volume_file before, after;
         struct shape s = {.type = 0};
 
-        gb_buf_init(&b, GB_CONFIG_MAX);
         if (gb_glusterd_volume(gd, v->name, &before, err) < 0 ||
             gb_glusterd_load_info(gd, v->name, &b, err) < 0 ||
             take_lines(gd, (char *)b.data, v, &s, err) < 0 || take_geometry(v, &s, err) < 0 ||

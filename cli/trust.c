@@ -36,10 +36,6 @@
 #include "pool.h"
 #include "trust.h"
 
-static void fini_buf(struct gb_buf *b)
-{
-        gb_buf_fini(b);
-}
 static void fini_certs(struct gb_certs *c)
 {
         gb_certs_fini(c);
@@ -48,7 +44,6 @@ static void fini_pool(struct gb_pool *p)
 {
         gb_pool_close(p);
 }
-#define CLEANUP_BUF   __attribute__((cleanup(fini_buf)))
 #define CLEANUP_CERTS  __attribute__((cleanup(fini_certs)))
 #define CLEANUP_POOL  __attribute__((cleanup(fini_pool)))
 
@@ -134,13 +129,12 @@ static int send_file(struct gb_pool *p, const char *name, const struct gb_buf *b
 /* All lists to all nodes. */
 static int distribute(struct gb_pool *p, const struct lists *l, struct gb_error *err)
 {
-        CLEANUP_BUF struct gb_buf peers, clients, conf;
+        GB_CLEANUP_BUF struct gb_buf peers = GB_BUF_INIT(GB_TRUST_MAX);
+        GB_CLEANUP_BUF struct gb_buf clients = GB_BUF_INIT(GB_TRUST_MAX);
+        GB_CLEANUP_BUF struct gb_buf conf = GB_BUF_INIT(GB_TRUST_MAX);
         char word[3][128];
         const char *words[] = {"install", word[0], NULL, NULL, NULL};
 
-        gb_buf_init(&peers, GB_TRUST_MAX);
-        gb_buf_init(&clients, GB_TRUST_MAX);
-        gb_buf_init(&conf, GB_TRUST_MAX);
         if (gb_certs_format(&l->peers, &peers, err) < 0 || send_file(p, "peers.pem", &peers, word[0], err) < 0)
                 return -1;
         if (l->access.serial) { /* there are clients, or were */
@@ -298,13 +292,12 @@ int gb_trust_setup(const struct gb_cli *c)
 /* From a file, or from stdin. */
 static int read_certs(const char *file, struct gb_certs *out, struct gb_error *err)
 {
-        CLEANUP_BUF struct gb_buf text;
+        GB_CLEANUP_BUF struct gb_buf text = GB_BUF_INIT(GB_TRUST_MAX);
         char chunk[4096];
         size_t n;
 
         if (strcmp(file, "-") != 0)
                 return gb_certs_load(out, file, true, err);
-        gb_buf_init(&text, GB_TRUST_MAX);
         while ((n = fread(chunk, 1, sizeof(chunk), stdin)) > 0)
                 if (gb_buf_put(&text, chunk, n) < 0)
                         return gb_error_set(err, GB_ERR_LIMIT, "standard input: more than %d bytes", GB_TRUST_MAX);
@@ -315,9 +308,8 @@ static int read_certs(const char *file, struct gb_certs *out, struct gb_error *e
 
 static int write_certs(const struct gb_certs *certs, struct gb_error *err)
 {
-        CLEANUP_BUF struct gb_buf text;
+        GB_CLEANUP_BUF struct gb_buf text = GB_BUF_INIT(GB_TRUST_MAX);
 
-        gb_buf_init(&text, GB_TRUST_MAX);
         if (gb_certs_format(certs, &text, err) < 0)
                 return -1;
         if ((text.len && fwrite(text.data, text.len, 1, stdout) != 1) || fflush(stdout) != 0)
@@ -477,11 +469,10 @@ int gb_trust_key(const struct gb_cli *c, const char *name)
 int gb_trust_nodes(const struct gb_cli *c, const char *file)
 {
         CLEANUP_CERTS struct gb_certs nodes = {.list = GB_VEC_INIT};
-        CLEANUP_BUF struct gb_buf text;
+        GB_CLEANUP_BUF struct gb_buf text = GB_BUF_INIT(GB_TRUST_MAX);
         struct gb_error err;
         size_t named = 0;
 
-        gb_buf_init(&text, GB_TRUST_MAX);
         if (read_certs(file, &nodes, &err) < 0)
                 return gb_fail(&err);
         for (size_t i = 0; i < nodes.list.n; i++) {

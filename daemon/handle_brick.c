@@ -22,12 +22,6 @@
 /* A client waits GB_CALL_MS for an answer; it should be a time-out of ours, not of the connection. */
 #define CURSOR_WAIT_MAX_MS (GB_CALL_MS - 30000)
 
-static void brick_cleanup(struct gb_brick **b)
-{
-        gb_brick_close(*b);
-}
-#define CLEANUP_BRICK __attribute__((cleanup(brick_cleanup)))
-
 /* ---- BRICK_STATUS ---- */
 
 /* Newest HTIME entry; 0 if there is none.  A status is asked for when things are broken: damage is
@@ -96,7 +90,7 @@ static int put_heals(const struct gb_brick *b, gbx_brick_status *out, struct gb_
 static int brick_status(struct gb_worker *w, const gbx_brick_arg *arg, gbx_brick_status *out,
                         struct gb_error *err)
 {
-        CLEANUP_BRICK struct gb_brick *b = gb_handler_brick(w, &arg->volume, &arg->brick, false, err);
+        GB_CLEANUP_BRICK struct gb_brick *b = gb_handler_brick(w, &arg->volume, &arg->brick, false, err);
         struct timespec now;
 
         if (!b || put_changelog(w, b, out, err) < 0)
@@ -121,7 +115,7 @@ bool_t gbx_brick_status_1_svc(gbx_brick_arg *arg, gbx_brick_status_res *res, str
 
 static int cursor(struct gb_worker *w, const gbx_cursor_arg *arg, gbx_cursor *out, struct gb_error *err)
 {
-        CLEANUP_BRICK struct gb_brick *b = gb_handler_brick(w, &arg->volume, &arg->brick, false, err);
+        GB_CLEANUP_BRICK struct gb_brick *b = gb_handler_brick(w, &arg->volume, &arg->brick, false, err);
         unsigned wait = arg->wait_ms < CURSOR_WAIT_MAX_MS ? arg->wait_ms : CURSOR_WAIT_MAX_MS;
         struct gb_cursor c;
         char text[GB_CURSOR_MAX];
@@ -321,7 +315,7 @@ static int look_once(const struct gb_brick *b, const gbx_look_arg *arg, bool las
 
 static int look(struct gb_worker *w, const gbx_look_arg *arg, gbx_look_ok *out, struct gb_error *err)
 {
-        CLEANUP_BRICK struct gb_brick *b = gb_handler_brick(w, &arg->volume, &arg->brick, true, err);
+        GB_CLEANUP_BRICK struct gb_brick *b = gb_handler_brick(w, &arg->volume, &arg->brick, true, err);
         int rc;
 
         if (!b)
@@ -422,7 +416,7 @@ static int check_paths(const gbx_exists_arg *arg, struct gb_error *err)
 
 static int exists(struct gb_worker *w, const gbx_exists_arg *arg, gbx_exists_res *res, struct gb_error *err)
 {
-        CLEANUP_BRICK struct gb_brick *b = gb_handler_brick(w, &arg->volume, &arg->brick, true, err);
+        GB_CLEANUP_BRICK struct gb_brick *b = gb_handler_brick(w, &arg->volume, &arg->brick, true, err);
         GB_CLEANUP_FREE
         gbx_exists_one *found = NULL;
 

@@ -23,12 +23,6 @@
 /* Sessions of one volume that are locked at once. */
 #define LOCKS_MAX 256
 
-static void brick_cleanup(struct gb_brick **b)
-{
-        gb_brick_close(*b);
-}
-#define CLEANUP_BRICK __attribute__((cleanup(brick_cleanup)))
-
 static void put_disk(const struct gb_brick *b, gbx_usage *out)
 {
         struct statvfs fs;
@@ -61,7 +55,7 @@ static int put_usage(const struct gb_usage *u, const struct gb_need *need, const
 
 static int usage(struct gb_worker *w, const gbx_usage_arg *arg, gbx_usage *out, struct gb_error *err)
 {
-        CLEANUP_BRICK struct gb_brick *b = gb_handler_brick(w, &arg->volume, &arg->brick, false, err);
+        GB_CLEANUP_BRICK struct gb_brick *b = gb_handler_brick(w, &arg->volume, &arg->brick, false, err);
         struct gb_need need;
         struct gb_usage u;
 
@@ -111,7 +105,7 @@ static int lock_sessions(struct gb_worker *w, const char *volume, struct locks *
 
 static int purge(struct gb_worker *w, const gbx_usage_arg *arg, gbx_usage *out, struct gb_error *err)
 {
-        CLEANUP_BRICK struct gb_brick *b = gb_handler_brick(w, &arg->volume, &arg->brick, false, err);
+        GB_CLEANUP_BRICK struct gb_brick *b = gb_handler_brick(w, &arg->volume, &arg->brick, false, err);
         CLEANUP_LOCKS struct locks locks = {.n = 0};
         struct gb_need need;
         struct gb_usage u;

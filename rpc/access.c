@@ -193,18 +193,12 @@ int gb_access_parse(struct gb_access *a, const char *text, size_t len, const cha
         return 0;
 }
 
-static void fini_buf(struct gb_buf *b)
-{
-        gb_buf_fini(b);
-}
-
 int gb_access_load(struct gb_access *a, const char *path, struct gb_error *err)
 {
-        __attribute__((cleanup(fini_buf))) struct gb_buf text;
+        GB_CLEANUP_BUF struct gb_buf text = GB_BUF_INIT(GB_TRUST_MAX + 1);
         int rc;
 
         memset(a, 0, sizeof(*a));
-        gb_buf_init(&text, GB_TRUST_MAX + 1);
         rc = gb_file_read(path, &text, err);
         if (rc > 0)
                 return 0;

@@ -41,14 +41,9 @@ static void free_x509(X509 **x)
 {
         X509_free(*x);
 }
-static void fini_buf(struct gb_buf *b)
-{
-        gb_buf_fini(b);
-}
 #define CLEANUP_BIO  __attribute__((cleanup(free_bio)))
 #define CLEANUP_PKEY __attribute__((cleanup(free_pkey)))
 #define CLEANUP_X509 __attribute__((cleanup(free_x509)))
-#define CLEANUP_BUF  __attribute__((cleanup(fini_buf)))
 
 /* The reason of OpenSSL's last error, behind our words. */
 static int crypto_failed(struct gb_error *err, const char *what, const char *name)
@@ -289,10 +284,9 @@ int gb_certs_parse(struct gb_certs *c, const void *pem, size_t len, const char *
 
 int gb_certs_load(struct gb_certs *c, const char *path, bool must_exist, struct gb_error *err)
 {
-        CLEANUP_BUF struct gb_buf text;
+        GB_CLEANUP_BUF struct gb_buf text = GB_BUF_INIT(GB_TRUST_MAX + 1);
         int rc;
 
-        gb_buf_init(&text, GB_TRUST_MAX + 1);
         rc = gb_file_read(path, &text, err);
         if (rc > 0)
                 return must_exist ? -1 : 0;
@@ -350,12 +344,11 @@ void gb_certs_fini(struct gb_certs *c)
 
 EVP_PKEY *gb_key_load(const char *path, struct gb_error *err)
 {
-        CLEANUP_BUF struct gb_buf text;
+        GB_CLEANUP_BUF struct gb_buf text = GB_BUF_INIT(GB_TRUST_MAX + 1);
         CLEANUP_BIO BIO *in = NULL;
         EVP_PKEY *key;
         struct stat st;
 
-        gb_buf_init(&text, GB_TRUST_MAX + 1);
         if (gb_file_read(path, &text, err) != 0)
                 return NULL;
         if (stat(path, &st) < 0) {

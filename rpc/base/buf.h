@@ -20,8 +20,18 @@ struct gb_buf {
         size_t max;
 };
 
+#define GB_BUF_INIT(limit)                                                                                   \
+        {                                                                                                    \
+                .max = (limit)                                                                               \
+        }
+
 void gb_buf_init(struct gb_buf *b, size_t max);
 void gb_buf_fini(struct gb_buf *b);
+
+/* A local that releases itself, as those of cleanup.h.  To be initialised where it stands: any return behind
+ * it releases it. */
+#define GB_CLEANUP_BUF __attribute__((cleanup(gb_buf_fini)))
+
 static inline void gb_buf_reset(struct gb_buf *b)
 {
         b->len = 0;

@@ -163,10 +163,13 @@ gb_volume_layout() {
         dist3) bricks=3 layout= ;;
         rep2) bricks=2 layout="replica 2" ;;
         rep3) bricks=3 layout="replica 3" ;;
-        2x2) bricks=4 layout="replica 2" ;;
+        2x2 | shard2x2) bricks=4 layout="replica 2" ;;
+        2x3) bricks=6 layout="replica 3" ;;
+        3x2) bricks=6 layout="replica 2" ;;
         arb) bricks=6 layout="replica 3 arbiter 1" ;;
         disp) bricks=3 layout="disperse 3 redundancy 1" ;;
         2xdisp) bricks=6 layout="disperse 3 redundancy 1" ;;
+        disp6) bricks=6 layout="disperse 6 redundancy 2" ;;
         shard) bricks=2 layout= ;;
         *) gb_die "no type $type" ;;
         esac
@@ -186,7 +189,7 @@ make_volume() {
         # shellcheck disable=SC2086 # layout is words
         gv create "$name" $layout "${n[@]}" force
         gv set "$name" changelog.rollover-time 3
-        [ "$type" != shard ] || gv set "$name" features.shard on features.shard-block-size 4MB
+        [[ $type != shard* ]] || gv set "$name" features.shard on features.shard-block-size 4MB
         while [ $# -ge 2 ]; do
                 gv set "$name" "$1" "$2"
                 shift 2

@@ -8,7 +8,8 @@ list, which must be right.  A step may say that the list may be refused: `yield 
 # Bricks of a type, bricks of a set, and how many of a set may be away.
 SHAPES = {
     "dist1": (1, 1, 0), "dist3": (3, 1, 0), "rep2": (2, 2, 1), "rep3": (3, 3, 1), "2x2": (4, 2, 1), "arb": (6, 3, 1),
-    "disp": (3, 3, 1), "2xdisp": (6, 3, 1), "shard": (2, 1, 0),
+    "2x3": (6, 3, 1), "3x2": (6, 2, 1), "disp": (3, 3, 1), "2xdisp": (6, 3, 1), "disp6": (6, 6, 2), "shard": (2, 1, 0),
+    "shard2x2": (4, 2, 1),
 }
 
 

@@ -14,7 +14,7 @@ make_volume v "$type" $options
 mount_volume v acl
 start_gbackupd
 more=()
-[ "$type" != shard ] || more=(--max-size 9000000 --no-mtime)
+[[ $type != shard* ]] || more=(--max-size 9000000 --no-mtime)
 mkdir "$T/work"
 
 python3 -u "$GB_HERE/../replay/replay.py" --name "$GB_TESTNAME" --seeds "${GB_REPLAY_SEEDS:-1-5}" \

@@ -454,7 +454,7 @@ static bool play_short(unsigned n, uint32_t xid)
 
 static bool play_trailing(unsigned n, uint32_t xid)
 {
-        char out[256];
+        char out[256] = {0};
         gbx_topology_res res;
 
         if (n == 1)
