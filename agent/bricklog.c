@@ -74,7 +74,21 @@ static bool says_on(const char *line)
         return false;
 }
 
-static void count_starts(FILE *f, unsigned *on, unsigned *off)
+/* "... accepted client from CTX_ID:...-RECON_NO:-2 (version: ..." */
+static bool says_again(const char *line)
+{
+        static const char number[] = "-RECON_NO:-";
+        const char *p = strstr(line, " accepted client from ");
+
+        p = p ? strstr(p, number) : NULL;
+        return p && p[sizeof(number) - 1] >= '1' && p[sizeof(number) - 1] <= '9';
+}
+
+struct seen {
+        unsigned on, off, again;
+};
+
+static void read_log(FILE *f, struct seen *seen)
 {
         bool inside = false, active = false;
         char *line = NULL;
@@ -88,20 +102,21 @@ static void count_starts(FILE *f, unsigned *on, unsigned *off)
                         active = true;
                 } else if (inside && says(line, "end-volume")) {
                         inside = false;
-                        ++*(active ? on : off);
+                        ++*(active ? &seen->on : &seen->off);
+                } else if (!inside && says_again(line)) {
+                        seen->again++;
                 }
         }
         free(line);
 }
 
-bool gb_bricklog_starts(const char *brick, const struct gb_bricklog *since, unsigned *on, unsigned *off)
+static bool read_since(const char *brick, const struct gb_bricklog *since, struct seen *seen)
 {
         struct stat st = {0}, old_st = {0};
         FILE *f = open_log(brick, false, &st), *old = NULL;
         bool known = f && since->ino && st.st_size < LOG_MAX;
         uint64_t offset = since->offset;
 
-        *on = *off = 0;
         if (known && (uint64_t)st.st_ino != since->ino) {
                 old = open_log(brick, true, &old_st);
                 known = old && (uint64_t)old_st.st_ino == since->ino && (uint64_t)old_st.st_size >= offset &&
@@ -110,12 +125,29 @@ bool gb_bricklog_starts(const char *brick, const struct gb_bricklog *since, unsi
         }
         known = known && (uint64_t)st.st_size >= offset && fseeko(f, (off_t)offset, SEEK_SET) == 0;
         if (known && old)
-                count_starts(old, on, off);
+                read_log(old, seen);
         if (known)
-                count_starts(f, on, off);
+                read_log(f, seen);
         if (old)
                 fclose(old);
         if (f)
                 fclose(f);
         return known;
+}
+
+bool gb_bricklog_starts(const char *brick, const struct gb_bricklog *since, unsigned *on, unsigned *off)
+{
+        struct seen seen = {0};
+        bool known = read_since(brick, since, &seen);
+
+        *on = seen.on;
+        *off = seen.off;
+        return known;
+}
+
+bool gb_bricklog_reconnected(const char *brick, const struct gb_bricklog *since)
+{
+        struct seen seen = {0};
+
+        return read_since(brick, since, &seen) && seen.again > 0;
 }

@@ -1,5 +1,5 @@
 /*
- * bricklog - what a brick's log says of its starts: was changelog on?
+ * bricklog - what a brick's log says of its starts, was changelog on, and of clients that came back.
  *
  * Changelog that is switched off and on again while the brick is down leaves no mark in HTIME, and is told
  * from a plain restart by nothing on the brick (facts 3.5 c).  But a brick process writes its graph to its
@@ -21,5 +21,8 @@ struct gb_bricklog gb_bricklog_now(const char *brick);
 
 /* Starts since then, with changelog on and off.  False: unknown, the log is not there any more. */
 bool gb_bricklog_starts(const char *brick, const struct gb_bricklog *since, unsigned *on, unsigned *off);
+/* Clients that had lost the brick and found it again since then: it may have missed what they wrote meanwhile.
+ * GlusterFS numbers the connections of a client; each but the first is one.  False: none, or unknown. */
+bool gb_bricklog_reconnected(const char *brick, const struct gb_bricklog *since);
 
 #endif

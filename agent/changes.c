@@ -499,7 +499,7 @@ static int send_section(struct gb_changes *c, struct gb_buf *out, gb_deadline un
         int rc;
 
         if (!c->told) {
-                rc = gb_facts_put_brick(out, gb_history_restarted(c->history) ? GB_BRICK_RESTARTED : 0);
+                rc = gb_facts_put_brick(out, gb_history_brick_flags(c->history));
                 if (rc)
                         return rc < 0 ? no_memory(c, err) : 1;
                 c->told = true;

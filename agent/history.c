@@ -19,6 +19,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #include "base/cleanup.h"
@@ -66,7 +67,7 @@ struct gb_history {
         int64_t first, last; /* the same by the clock of names */
         int64_t asked;
         int64_t opened; /* what was recorded until then is told of */
-        bool restarted; /* the brick, in the window */
+        uint32_t brick_flags; /* enum gb_brick_flags */
         struct gb_chain chain;
         GB_VEC(struct part) parts;
         size_t at;
@@ -399,6 +400,25 @@ static void fill_next(struct gb_history *h, const struct volume_now *now, bool w
         }
 }
 
+/*
+ * A brick that was cut off from clients, and not restarted, has no mark of it in its changelog.  But its log says
+ * that clients came back, and the index of heals of its siblings changed when they noted what it missed.  The clock
+ * of the kernel is compared with that of the kernel: live_born is from before the cursor.
+ */
+static uint32_t watch_brick(const struct gb_history *h)
+{
+        uint32_t flags = gb_chain_restarts(&h->chain) > 0 ? GB_BRICK_RESTARTED : 0;
+        struct stat st;
+
+        if (!h->by_time && gb_bricklog_reconnected(h->b->path, &h->from.log))
+                flags |= GB_BRICK_RECONNECTED;
+        if (fstatat(h->b->handles_fd, "indices/xattrop", &st, AT_SYMLINK_NOFOLLOW) < 0)
+                return errno == ENOENT ? flags : flags | GB_BRICK_ACCUSES;
+        if (h->by_time || st.st_ctim.tv_sec * INT64_C(1000000000) + st.st_ctim.tv_nsec >= h->from.live_born)
+                flags |= GB_BRICK_ACCUSES;
+        return flags;
+}
+
 static int open_window(struct gb_history *h, const struct gb_glusterd *gd, const struct gb_history_options *o,
                        struct gb_error *err)
 {
@@ -421,7 +441,7 @@ static int open_window(struct gb_history *h, const struct gb_glusterd *gd, const
                     0 ||
             check_holes(h, &after, to, err) < 0)
                 return -1;
-        h->restarted = gb_chain_restarts(&h->chain) > 0;
+        h->brick_flags = watch_brick(h);
         fill_next(h, &before, with_live);
         if (with_live && h->chain.live_fd >= 0 && add_part(h, NULL, ROLE_WINDOW, err) < 0)
                 return -1;
@@ -479,9 +499,9 @@ fail:
         return NULL;
 }
 
-bool gb_history_restarted(const struct gb_history *h)
+uint32_t gb_history_brick_flags(const struct gb_history *h)
 {
-        return h->restarted;
+        return h->brick_flags;
 }
 
 void gb_history_close(struct gb_history *h)

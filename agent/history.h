@@ -95,7 +95,7 @@ int64_t gb_history_before(const struct gb_history *h); /* not after the beginnin
 void gb_history_window(const struct gb_history *h, int64_t *from, int64_t *to);
 uint64_t gb_history_records(const struct gb_history *h);
 /* Was the brick's process restarted in the window? */
-bool gb_history_restarted(const struct gb_history *h);
+uint32_t gb_history_brick_flags(const struct gb_history *h);
 void gb_history_close(struct gb_history *h);
 
 #endif

@@ -38,7 +38,8 @@
  * The cut.  T1 is the volume at the cut, where the records end, and not when it was looked at a moment
  * later: what was recorded in between (settle) takes the looked-at names back to the cut, by the rule that
  * tells T0.  Bricks do not cut at one instant: an event that one delivered before its cut and another after
- * is undone by settle and told next time; one that another brick has not delivered even then is told now,
+ * is undone by settle and told next time, and its object passed on to be looked at then, because that other brick may
+ * be away; one that another brick has not delivered even then is told now,
  * and its object is passed on (doubt, boundary) so that the late copies are not told again.
  *
  * What was listed last time may not have been read before it moved: objects with events in the window
@@ -67,6 +68,7 @@ struct gb_fact_source {
         bool behind;      /* its siblings knew more when the window began */
         bool blamed;      /* they say so now */
         bool stale;       /* heals wait for it: it will not deliver soon what its siblings have told */
+        bool unwatched;   /* a brick of its set, which could know of what it missed, is no source */
 };
 
 struct gb_reduce;

@@ -67,6 +67,21 @@ static void weigh(struct gb_reduce *r, const bool *told)
                 r->ops->weighed(r->ops->arg, r);
 }
 
+/* It was cut off from a client, and a sibling knows, or may know, of something that it missed.  A client that had
+ * lost its own network alone, or did not write, is none. */
+static bool was_cut_off(const struct gb_reduce *r, unsigned source, const bool *told)
+{
+        const struct source *s = &r->sources[source];
+        bool accused = s->in->unwatched;
+
+        if (!(s->item.brick_flags & GB_BRICK_RECONNECTED))
+                return false;
+        for (unsigned i = 0; i < r->n_sources; i++)
+                if (i != source && r->sources[i].in->set == s->in->set)
+                        accused |= !told[i] || (r->sources[i].item.brick_flags & GB_BRICK_ACCUSES);
+        return accused;
+}
+
 /* Each source begins with what is to be known of its brick; one that fails at once has no beginning. */
 int gb_reduce_weigh(struct gb_reduce *r, struct gb_error *err)
 {
@@ -81,8 +96,10 @@ int gb_reduce_weigh(struct gb_reduce *r, struct gb_error *err)
                         rc = gb_error_set(err, GB_ERR_PROTOCOL,
                                           "%s: history begins without a word on the brick", s->in->name);
                 told[i] = rc == 1;
-                s->restarted = rc == 1 && (s->item.brick_flags & GB_BRICK_RESTARTED);
         }
+        for (unsigned i = 0; rc >= 0 && i < r->n_sources; i++)
+                r->sources[i].restarted = told[i] && ((r->sources[i].item.brick_flags & GB_BRICK_RESTARTED) ||
+                                                      was_cut_off(r, i, told));
         if (rc >= 0)
                 weigh(r, told);
         free(told);

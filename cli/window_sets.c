@@ -11,6 +11,14 @@ unsigned gb_window_needed(const struct gb_volume *v)
         return v->disperse ? v->redundancy + 1 : 1;
 }
 
+static bool unwatched(const struct collect *k, const struct gb_vbrick *b)
+{
+        for (unsigned i = b->set * k->volume->set_size; i < (b->set + 1) * k->volume->set_size; i++)
+                if (!gb_window_stream(k, &k->volume->bricks[i]))
+                        return true;
+        return false;
+}
+
 void gb_window_suspect(struct collect *k)
 {
         for (unsigned i = 0; i < k->n_streams; i++) {
@@ -19,6 +27,7 @@ void gb_window_suspect(struct collect *k)
 
                 k->sources[i].behind = !alone && k->was_behind[b->index];
                 k->sources[i].blamed = !alone && !k->volume->disperse && b->blamed;
+                k->sources[i].unwatched = unwatched(k, b);
                 k->sources[i].stale =
                         !alone && (k->volume->disperse ? gb_volume_heals(k->volume, b->set) : b->blamed);
         }

@@ -300,7 +300,7 @@ static int next_brick(const struct gb_facts_reader *r, struct gb_reader *in, str
 
         if (r->began)
                 return malformed(err, "brick flags are not its first item");
-        if (!gb_get_varint(in, &flags) || (flags & ~(uint64_t)GB_BRICK_RESTARTED))
+        if (!gb_get_varint(in, &flags) || (flags & ~(uint64_t)GB_BRICK_FLAGS))
                 return malformed(err, "bad brick flags");
         item->brick_flags = (uint32_t)flags;
         return 1;

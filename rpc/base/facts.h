@@ -101,7 +101,13 @@ enum gb_item_kind { GB_ITEM_DIR = 1, GB_ITEM_FACT = 2, GB_ITEM_SECTION = 3, GB_I
 enum gb_brick_flags {
         /* Its process was restarted in the window: it may have been away while its siblings worked on, and
          * what it missed came later, in the words of a heal. */
-        GB_BRICK_RESTARTED = 1u << 0
+        GB_BRICK_RESTARTED = 1u << 0,
+        /* A client that had lost it came back in the window: it may have been away for that one.  It was if one of
+         * its siblings ACCUSES. */
+        GB_BRICK_RECONNECTED = 1u << 1,
+        /* It noted, or struck out, that a sibling of it missed something, in the window or just before. */
+        GB_BRICK_ACCUSES = 1u << 2,
+        GB_BRICK_FLAGS = GB_BRICK_RESTARTED | GB_BRICK_RECONNECTED | GB_BRICK_ACCUSES
 };
 enum gb_section { GB_SECTION_DIRS = 1, GB_SECTION_OBJECTS = 2, GB_SECTION_SHARDS = 3 };
 
