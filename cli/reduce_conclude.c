@@ -354,15 +354,31 @@ static bool in_doubt(const struct gb_reduce *r, const struct gb_group *g)
         return (g->flags & GB_FACT_RECENT) && !gb_gfidmap_get(&r->settled, &g->gfid) && !told_by_all(r, g);
 }
 
+/* A brick told of an event about it before its cut, another one after, and it was taken back: the other one is
+ * to tell of it next time, but that one may be away then. */
+static bool taken_back(const struct gb_reduce *r, const struct gb_group *g)
+{
+        const struct settled_list *list = gb_gfidmap_get(&r->settled, &g->gfid);
+
+        for (const struct settled *s = list ? list->first : NULL; s; s = s->next) {
+                const struct gb_touched *t = gb_group_find(g, &s->slot);
+
+                if (t && t->kinds)
+                        return true;
+        }
+        return false;
+}
+
 int gb_reduce_conclude(struct gb_reduce *r, struct gb_group *g, struct gb_error *err)
 {
         bool dir = is_dir(g);
+        bool revisit = g->confused || taken_back(r, g);
 
         r->stats.gfids++;
         if (gb_gfid_eq(&g->gfid, &GB_GFID_ROOT))
                 return 0;
-        if (r->ops->doubt && (g->confused || in_doubt(r, g)) &&
-            r->ops->doubt(r->ops->arg, &g->gfid, g->names.v, (unsigned)g->names.n, dir, g->confused, err) < 0)
+        if (r->ops->doubt && (revisit || in_doubt(r, g)) &&
+            r->ops->doubt(r->ops->arg, &g->gfid, g->names.v, (unsigned)g->names.n, dir, revisit, err) < 0)
                 return -1;
         if (judge_t0(r, g, err) < 0)
                 return -1;
