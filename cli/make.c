@@ -239,6 +239,7 @@ static int list_first(const struct gb_cli *c, struct gb_volume *v, struct gb_win
         if (take_positions(c, v, w, err) < 0 || spool_scan(c, v, l, spool, err) < 0)
                 return -1;
         w->expand = true;
+        w->first = true;
         ops = collect(c, v, w, err);
         if (ops && gb_sorter_finish(ops, err) == 0)
                 f = gb_fold_new(ops, err);

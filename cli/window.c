@@ -254,7 +254,7 @@ static int emit(void *arg, const struct gb_op *op, struct gb_error *err)
 
         if ((k->window->expand || k->window->sweep || k->relist) && op->kind == GB_OP_RENAME &&
             op->type == 'd') {
-                struct root root = {malloc(op->len), op->len};
+                struct root root = {malloc(op->len), op->len, op->gfid};
 
                 if (!root.path || gb_vec_push(&k->roots, root) < 0) {
                         free(root.path);

@@ -29,6 +29,7 @@ struct gb_brick_window {
 struct gb_window {
         struct gb_brick_window *bricks; /* n_bricks of the volume */
         bool expand;                    /* what lies below renamed directories: as expanded ops */
+        bool first; /* expand only where the directory still is: for a list that later renames build on */
         bool sweep;                     /* add what only ctimes tell: see sweep.h */
         bool full_on_gap;               /* a replica set with a gap is listed in full instead of failing */
         bool *full_sets;                /* out: which ones were, by set */

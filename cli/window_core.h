@@ -29,6 +29,7 @@ struct stream {
 struct root {
         char *path; /* owned */
         size_t len;
+        gb_gfid gfid;
 };
 
 struct collect {

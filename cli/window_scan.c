@@ -146,10 +146,22 @@ static int root_cmp(const void *a, const void *b)
         return gb_path_cmp(x->path, x->len, y->path, y->len);
 }
 
+/* A root of the scan, by now another directory's path: what is below it belongs to that one. */
+static bool is_anothers(const struct collect *k, const struct gb_entry *e)
+{
+        const struct root key = {(char *)e->path, e->len, {{0}}}, *root;
+
+        if (!e->has_gfid || e->type != 'd')
+                return false;
+        root = bsearch(&key, k->roots.v, k->roots.n, sizeof(key), root_cmp);
+        return root && !gb_gfid_eq(&root->gfid, &e->gfid);
+}
+
 static int expand_some(struct collect *k, const struct gb_slice_of_path *roots, unsigned n,
                        struct gb_error *err)
 {
-        struct gb_scan_options o = {.roots = roots, .n_roots = n, .only_set = -1};
+        struct gb_scan_options o = {
+                .roots = roots, .n_roots = n, .only_set = -1, .gfids = k->window->first};
         struct gb_scan *s = gb_scan_open(k->cli, k->volume, &o, NULL, err);
         struct gb_entry e;
         int rc = -1;
@@ -163,10 +175,13 @@ static int expand_some(struct collect *k, const struct gb_slice_of_path *roots, 
                         op.flags = GB_FACT_DATA | GB_FACT_META;
                         op.expanded = false;
                 }
-                if (gb_window_add(k, &op, err) < 0) {
-                        rc = -1;
+                if (is_anothers(k, &e))
+                        rc = gb_error_set(err, GB_ERR_AGAIN,
+                                          "a renamed directory moved while what is below it was listed; try again");
+                else
+                        rc = gb_window_add(k, &op, err);
+                if (rc < 0)
                         break;
-                }
         }
         gb_scan_close(s);
         return rc;
