@@ -64,6 +64,10 @@ def client(host, port):
         sys.exit(f"{host}: {e}")
     tcp.settimeout(None)
     tcp.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    # A dead peer is noticed, as ssh does with ServerAliveInterval.
+    tcp.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for option, value in (socket.TCP_KEEPIDLE, 5), (socket.TCP_KEEPINTVL, 5), (socket.TCP_KEEPCNT, 3), (socket.TCP_USER_TIMEOUT, 20000):
+        tcp.setsockopt(socket.IPPROTO_TCP, option, value)
 
     def out(data):
         while data:

@@ -404,8 +404,8 @@ class Consumer:
 # ---- the test -------------------------------------------------------------------------------------------
 
 
-def options():
-    p = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+def parser(about):
+    p = argparse.ArgumentParser(description=about)
     p.add_argument("--seeds", default="1-3", help="A-B or N")
     p.add_argument("--rounds", type=int, default=6, help="incremental runs under load, after the first, full one")
     p.add_argument("--rate", type=float, default=100, help="file operations a second, of all users")
@@ -421,7 +421,7 @@ def options():
     p.add_argument("--name", default="live", help="begins each line of the report")
     p.add_argument("--careless", action="store_true", help="the consumer does not look at gfids")
     p.add_argument("--max-size", type=int, default=65536, help="no write begins beyond")
-    return p.parse_args()
+    return p
 
 
 class Seed:
@@ -583,7 +583,7 @@ class Seed:
 
 
 def main():
-    o = options()
+    o = parser(__doc__.split("\n")[0]).parse_args()
     first, _, last = o.seeds.partition("-")
     failed = 0
     for n in range(int(first), int(last or first) + 1):
