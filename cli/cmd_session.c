@@ -13,6 +13,7 @@
 #include "registry.h"
 #include "selection.h"
 #include "session.h"
+#include "tally.h"
 
 /* A registered session with its volume open and its state locked on all agents. */
 struct opened {
@@ -95,6 +96,8 @@ int gb_cmd_unregister(const struct gb_cli *c, int argc, char **argv)
         }
         if (rc == 0)
                 rc = gb_registry_remove(argv[0], &err);
+        if (rc == 0)
+                gb_tally_remove(argv[0]);
         if (rc == 0)
                 gb_note(c, "session %s: unregistered; changelog stays on for volume %s", argv[0], reg.volume);
         gb_volume_close(&v);
@@ -262,6 +265,8 @@ static int run(const struct gb_cli *c, const char *name, bool commit)
                 gb_note(c, "session %s: prepared; after the backup: gbackup-cli commit %s (or abort)", name,
                         name);
         rc = rc < 0 ? gb_fail(&err) : gb_list_status(c, l.counts.skipped);
+        if (o.reg.session && rc != GB_EXIT_USAGE)
+                gb_tally_add(o.reg.session, rc, &l.counts);
         gb_list_discard(&l);
         gb_window_fini(&w, &o.volume);
         close_session(&o);

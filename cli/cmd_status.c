@@ -13,6 +13,7 @@
 #include "command.h"
 #include "health.h"
 #include "output.h"
+#include "tally.h"
 
 /* ---- status ---- */
 
@@ -291,6 +292,33 @@ static void put_sessions(FILE *f, const struct gb_health *h)
         }
 }
 
+/* Of runs on this host, in the order of struct gb_tally. */
+static void put_tallies(FILE *f, const struct gb_health *h)
+{
+        static const struct metric metrics[] = {
+                {"session_lists_total", "counter", "Lists this host has made for the session."},
+                {"session_gaps_total", "counter", "Runs here that found a gap in history (exit status 3)."},
+                {"session_incomplete_total", "counter", "Runs here that lacked a brick (exit status 2)."},
+                {"session_errors_total", "counter", "Runs here that failed otherwise."},
+                {"session_list_entries", "gauge", "Lines of the last list made here."},
+                {"session_list_skipped", "gauge", "Names the last list made here could not express."},
+        };
+
+        for (unsigned m = 0; m < sizeof(metrics) / sizeof(metrics[0]); m++) {
+                put_head(f, &metrics[m]);
+                for (unsigned i = 0; i < h->n_sessions; i++) {
+                        struct gb_tally t;
+
+                        if (!h->sessions[i].here)
+                                continue;
+                        gb_tally_get(h->sessions[i].name, &t);
+                        put_value(f, &metrics[m], h, "session", h->sessions[i].name,
+                                  (int64_t)(const uint64_t[]){t.lists, t.gaps, t.incomplete, t.errors, t.entries,
+                                                              t.skipped}[m]);
+                }
+        }
+}
+
 static void put_agents(FILE *f, const struct gb_health *h)
 {
         static const struct metric up = {"agent_up", "gauge", "gbackupd of the node answers."};
@@ -317,6 +345,7 @@ static void put_all(FILE *f, const struct gb_health *h)
         put_agents(f, h);
         put_bricks(f, h);
         put_sessions(f, h);
+        put_tallies(f, h);
 }
 
 /* Whole, or what was there before: node_exporter may read at any moment, and as another user. */

@@ -60,17 +60,22 @@ static int line(struct gb_list *l, const struct gb_op *op)
         return gb_buf_put_u8(&l->line, '\n') < 0 ? -1 : GB_LINE_DONE;
 }
 
+/* What is gone is saved with the job, so that a restore can be pruned. */
 static int end(struct gb_list *l, bool complete)
 {
-        const char *last = l->cli->o.last_line;
+        const char *last = l->cli->o.last_line, *list = l->cli->o.out_file;
 
         (void)complete;
         if (!last)
                 return 0;
+        if (l->beside && l->parts.now == 0 &&
+            (put_escaped(l, list, strlen(list)) < 0 || gb_buf_put(&l->line, ".gone\n", 6) < 0))
+                return -1;
         return put_escaped(l, last, strlen(last)) < 0 ? -1 : gb_buf_put_u8(&l->line, '\n');
 }
 
 static const struct gb_tool netbackup = {.implies_dirs = true,
+                                         .gone_beside = true,
                                          .command = "bpbackup -w -p POLICY -s SCHEDULE -f %s"};
 
 const struct gb_format_ops gb_format_netbackup = {.name = "netbackup",

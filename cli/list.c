@@ -55,6 +55,11 @@ static bool to_stdout(const struct gb_list *l)
         return strcmp(l->cli->o.out_file, "-") == 0;
 }
 
+static bool is_full(const struct gb_list *l)
+{
+        return strcmp(l->info->kind, "full") == 0;
+}
+
 static bool wants_manifest(const struct gb_list *l)
 {
         return !to_stdout(l) && !l->cli->o.no_manifest;
@@ -66,8 +71,26 @@ static void open_sink(struct gb_list *l)
         struct gb_sink *s = l->cli->o.sink;
 
         l->format = s->expand ? &gb_format_paths : &gb_format_jsonl;
-        s->full = strcmp(l->info->kind, "full") == 0;
+        s->full = is_full(l);
         snprintf(s->generation, sizeof(s->generation), "%s", l->info->generation ? l->info->generation : "");
+}
+
+static char *beside_name(const struct gb_list *l, const char *suffix)
+{
+        char *name = NULL;
+
+        return asprintf(&name, "%s.%s", l->cli->o.out_file, suffix) < 0 ? NULL : name;
+}
+
+static struct gb_output *open_beside(const struct gb_list *l, const char *suffix, struct gb_error *err)
+{
+        GB_CLEANUP_FREE
+        char *name = beside_name(l, suffix);
+
+        if (name)
+                return gb_output_open(name, err);
+        no_memory(err);
+        return NULL;
 }
 
 int gb_list_open(struct gb_list *l, const struct gb_cli *c, const struct gb_list_info *info,
@@ -84,6 +107,9 @@ int gb_list_open(struct gb_list *l, const struct gb_cli *c, const struct gb_list
         gb_buf_init(&l->line, 64 * 1024 * 1024); /* the header names every brick */
         gb_buf_init(&l->full, LINE_MAX_BYTES);
         l->started = time(NULL);
+        if (l->format->tool && l->format->tool->gone_beside && !is_full(l) && !to_stdout(l) &&
+            !(l->beside = open_beside(l, "gone", err)))
+                return -1;
         return gb_parts_open(&l->parts, c->o.out_file, c->o.split, wants_manifest(l), err);
 }
 
@@ -112,26 +138,13 @@ static int end(struct gb_list *l, bool complete, struct gb_error *err)
         return gb_parts_finish(&l->parts, err);
 }
 
-static char *skipped_name(const struct gb_list *l)
-{
-        char *name = NULL;
-
-        return asprintf(&name, "%s.skipped", l->cli->o.out_file) < 0 ? NULL : name;
-}
-
 static int divert(struct gb_list *l, const struct gb_op *op, struct gb_error *err)
 {
         l->counts.skipped++;
         if (to_stdout(l))
                 return 0;
-        if (!l->skipped) {
-                GB_CLEANUP_FREE
-                char *name = skipped_name(l);
-
-                l->skipped = name ? gb_output_open(name, err) : NULL;
-                if (!l->skipped)
-                        return name ? -1 : no_memory(err);
-        }
+        if (!l->skipped && !(l->skipped = open_beside(l, "skipped", err)))
+                return -1;
         if (gb_output_write(l->skipped, op->path, op->len, err) < 0)
                 return -1;
         return gb_output_write(l->skipped, "", 1, err);
@@ -214,22 +227,33 @@ static int hold(struct gb_list *l, const struct gb_op *op, struct gb_error *err)
 
 static int add_gone(struct gb_list *l, const struct gb_op *op, struct gb_error *err)
 {
-        if (strcmp(l->info->kind, "full") == 0)
+        if (is_full(l))
                 return 0;
         if (!l->gone)
                 l->gone = gb_gone_new(err);
         return l->gone ? gb_gone_add(l->gone, op, err) : -1;
 }
 
+/* For who restores, as a path below the mount point. */
+static int write_beside(struct gb_list *l, const struct gb_op *op, struct gb_error *err)
+{
+        if (gb_list_put_path(l, op->path, op->len) < 0 || gb_buf_put_u8(&l->full, '\0') < 0)
+                return no_memory(err);
+        l->counts.gone++;
+        return gb_output_write(l->beside, l->full.data, l->full.len, err);
+}
+
 static int write_gone(struct gb_list *l, struct gb_error *err)
 {
+        bool beside = l->format->tool && l->format->tool->gone_beside;
         struct gb_op op;
         int rc;
 
         while (l->gone && (rc = gb_gone_next(l->gone, &op, err)) != 0)
-                if (rc < 0 || ((op.type == 'd' || type_wanted(l, &op)) && write_op(l, &op, err) < 0))
+                if (rc < 0 || ((op.type == 'd' || type_wanted(l, &op)) &&
+                               (beside ? write_beside(l, &op, err) : write_op(l, &op, err)) < 0))
                         return -1;
-        return 0;
+        return l->beside ? gb_output_finish(l->beside, err) : 0;
 }
 
 int gb_list_op(struct gb_list *l, const struct gb_op *op, struct gb_error *err)
@@ -245,6 +269,8 @@ int gb_list_op(struct gb_list *l, const struct gb_op *op, struct gb_error *err)
                 return l->cli->o.sink->each(l->cli->o.sink->arg, op, err);
         }
         if (begin(l, err) < 0)
+                return -1;
+        if (l->beside && add_gone(l, op, err) < 0)
                 return -1;
         if (tool && tool->implies_dirs && !l->cli->o.all_directories)
                 return hold(l, op, err);
@@ -311,7 +337,9 @@ int gb_list_publish(struct gb_list *l, struct gb_error *err)
         if (l->cli->o.sink)
                 return 0;
         older = to_stdout(l) || !wants_manifest(l) ? 0 : gb_manifest_parts(l->cli->o.out_file);
-        if (!to_stdout(l) && (publish_beside(&l->skipped, skipped_name(l), err) < 0 ||
+        if (!to_stdout(l) && (publish_beside(&l->skipped, beside_name(l, "skipped"), err) < 0 ||
+                              (l->format->tool && l->format->tool->gone_beside &&
+                               publish_beside(&l->beside, beside_name(l, "gone"), err) < 0) ||
                               publish_beside(&l->manifest, gb_manifest_name(l->cli->o.out_file), err) < 0))
                 return -1;
         return gb_parts_publish(&l->parts, older, l->cli->o.out_file, err);
@@ -321,8 +349,9 @@ void gb_list_discard(struct gb_list *l)
 {
         gb_parts_discard(&l->parts);
         gb_output_discard(l->skipped);
+        gb_output_discard(l->beside);
         gb_output_discard(l->manifest);
-        l->skipped = l->manifest = NULL;
+        l->skipped = l->beside = l->manifest = NULL;
         gb_buf_fini(&l->line);
         gb_buf_fini(&l->full);
         gb_gone_free(l->gone);

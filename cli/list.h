@@ -2,7 +2,8 @@
  * list - an out-file in one of the formats, with its counts and what could not be expressed.
  *
  * Formats are a table of begin/line/end (format_*.c).  A line a format cannot express (a newline in
- * `paths` without --null) goes to FILE.skipped, NUL-terminated, and is counted.  FILE.manifest tells what the
+ * `paths` without --null) goes to FILE.skipped, NUL-terminated, and is counted.  Names that are gone may stand
+ * beside it in FILE.gone (tool.h).  FILE.manifest tells what the
  * list was made from (manifest.h).
  */
 #ifndef GB_LIST_H
@@ -39,6 +40,7 @@ struct gb_list {
         const struct gb_format_ops *format;
         struct gb_parts parts;
         struct gb_output *skipped;  /* opened when first needed */
+        struct gb_output *beside;   /* FILE.gone; NULL: not wanted */
         struct gb_output *manifest; /* NULL: not yet, or not wanted */
         int64_t started;            /* this host's clock */
         bool begun;                 /* the header is written, with the first line or the end */

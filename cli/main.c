@@ -24,6 +24,7 @@
  *   manifest.c     FILE.manifest, of its making    sweep.c        what only ctimes tell
  *   output.c       temporary, fsync, rename       spool.c        entries kept in a file
  *   health.c       what status, doctor, changelog and metrics ask of all agents
+ *   tally.c        how runs ended, for metrics
  *   session.c      positions on all agents        registry.c     name -> host, volume
  *   progress.c     what is seen on the terminal   lanes.c        how far each stream is
  *   exitcode.h     each exit status

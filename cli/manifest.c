@@ -121,10 +121,11 @@ static json_t *full_sets_json(const struct gb_list *l)
 
 static json_t *counts_json(const struct gb_list_counts *n)
 {
-        return json_pack("{s:I,s:I,s:I,s:I,s:I,s:I,s:I}", "entries", (json_int_t)n->entries, "new",
+        return json_pack("{s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I}", "entries", (json_int_t)n->entries, "new",
                          (json_int_t)n->new_, "modify", (json_int_t)n->modify, "delete",
                          (json_int_t)n->delete_, "rename", (json_int_t)n->rename_, "skipped",
-                         (json_int_t)n->skipped, "directories", (json_int_t)n->directories);
+                         (json_int_t)n->skipped, "directories", (json_int_t)n->directories, "gone",
+                         (json_int_t)n->gone);
 }
 
 /* Can the lines be read back, and do they tell all that changed? */

@@ -8,13 +8,11 @@
 #include <config.h>
 
 #include <errno.h>
-#include <ini.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
-#include "base/cleanup.h"
+#include "base/inifile.h"
 #include "base/limits.h"
 #include "nb_conf.h"
 #include "registry.h"
@@ -158,41 +156,12 @@ static int set(struct gb_nb_conf *c, const char *name, const char *value, struct
 /* ---- the file ---- */
 
 struct reading {
-        FILE *in;
-        const char *file, *wanted; /* section */
-        unsigned line;
+        const char *wanted;               /* section */
         struct gb_nb_conf *conf, scratch; /* scratch: of other sections */
         char section[64];                 /* in which the keys seen stand */
         bool seen[N_KEYS];
-        bool found, failed;
-        struct gb_error *err;
+        bool found;
 };
-
-/* For inih, which would split a long line in silence. */
-static char *read_line(char *out, int room, void *stream)
-{
-        struct reading *r = stream;
-        size_t n = 0;
-        int c;
-
-        if (r->failed)
-                return NULL;
-        r->line++;
-        while ((c = getc(r->in)) != EOF && c != '\n') {
-                if (n + 2 >= (size_t)room || !c) {
-                        r->failed = true;
-                        gb_error_set(r->err, GB_ERR_CONFIG,
-                                     "%s:%u: the line is too long, or holds a NUL byte", r->file, r->line);
-                        return NULL;
-                }
-                out[n++] = (char)c;
-        }
-        if (c == EOF && !n)
-                return NULL;
-        out[n++] = '\n';
-        out[n] = '\0';
-        return out;
-}
 
 /* inih cuts a longer one off in silence. */
 #define SECTION_MAX 48
@@ -209,58 +178,40 @@ static bool seen_before(struct reading *r, const char *name)
         return false;
 }
 
-static int take(void *arg, const char *section, const char *name, const char *value)
+static int take(void *arg, const char *section, const char *name, const char *value, struct gb_error *err)
 {
         struct reading *r = arg;
         bool mine = strcmp(section, r->wanted) == 0;
-        int rc;
 
-        if (r->failed)
-                return 0;
         if (strcmp(section, r->section) != 0)
                 memset(r->seen, 0, sizeof(r->seen));
         snprintf(r->section, sizeof(r->section), "%s", section);
-        if (!*section)
-                rc = gb_error_set(r->err, GB_ERR_CONFIG, "key outside a section; write [POLICY] first");
-        else if (strlen(section) > SECTION_MAX)
-                rc = gb_error_set(r->err, GB_ERR_CONFIG, "[%s...: a section's name has at most %d bytes",
-                                  section, SECTION_MAX);
-        else if (seen_before(r, name))
-                rc = gb_error_set(r->err, GB_ERR_CONFIG, "%s is given twice, or a line below it is indented",
-                                  name);
-        else
-                rc = set(mine ? r->conf : &r->scratch, name, value, r->err);
         r->found |= mine;
-        if (rc == 0)
-                return 1;
-        r->failed = true;
-        gb_error_prefix(r->err, "%s:%u", r->file, r->line);
-        return 0;
+        if (!*section)
+                return gb_error_set(err, GB_ERR_CONFIG, "key outside a section; write [POLICY] first");
+        if (strlen(section) > SECTION_MAX)
+                return gb_error_set(err, GB_ERR_CONFIG, "[%s...: a section's name has at most %d bytes",
+                                    section, SECTION_MAX);
+        if (seen_before(r, name))
+                return gb_error_set(err, GB_ERR_CONFIG, "%s is given twice, or a line below it is indented",
+                                    name);
+        return set(mine ? r->conf : &r->scratch, name, value, err);
 }
 
 /* 1: the section is there, 0: it is not, -1. */
 static int read_section(const char *section, struct gb_nb_conf *c, struct gb_error *err)
 {
-        const char *file = conf_file();
-        GB_CLEANUP_FCLOSE FILE *in = fopen(file, "re");
-        struct reading *r;
-        struct stat st;
-        int line, rc = -1;
+        struct reading *r = calloc(1, sizeof(*r));
+        int rc;
 
-        if (!in || fstat(fileno(in), &st) < 0)
-                return gb_error_sys(err, GB_ERR_CONFIG, "%s: open configuration", file);
-        if (!S_ISREG(st.st_mode) || st.st_size > GB_CONFIG_MAX)
-                return gb_error_set(err, GB_ERR_CONFIG, "%s: not a regular file of at most %d bytes", file,
-                                    GB_CONFIG_MAX);
-        r = calloc(1, sizeof(*r));
         if (!r)
                 return gb_error_set(err, GB_ERR_MEMORY, "out of memory");
-        *r = (struct reading){.in = in, .file = file, .wanted = section, .conf = c, .err = err};
-        line = ini_parse_stream(read_line, r, take, r);
-        if (!r->failed && line)
-                gb_error_set(err, GB_ERR_CONFIG, "%s:%d: neither [POLICY], key = value nor a comment", file,
-                             line);
-        else if (!r->failed)
+        r->wanted = section;
+        r->conf = c;
+        rc = gb_ini_read(conf_file(), "POLICY", take, r, err);
+        if (rc == 1)
+                rc = gb_error_set(err, GB_ERR_CONFIG, "%s: no such configuration file", conf_file());
+        else if (rc == 0)
                 rc = r->found;
         free(r);
         return rc;

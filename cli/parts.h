@@ -20,6 +20,7 @@
 struct gb_list_counts {
         uint64_t entries, new_, modify, delete_, rename_, skipped;
         uint64_t directories; /* that changed and are no line: format netbackup */
+        uint64_t gone;        /* names in FILE.gone: the same */
 };
 
 struct gb_part {

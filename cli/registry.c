@@ -41,11 +41,16 @@ int gb_session_name_check(const char *name, struct gb_error *err)
         return 0;
 }
 
-static char *file_of(const char *session)
+char *gb_registry_file(const char *session, const char *suffix)
 {
         char *path = NULL;
 
-        return asprintf(&path, "%s/%s.json", state_dir(), session) < 0 ? NULL : path;
+        return asprintf(&path, "%s/%s.%s", state_dir(), session, suffix) < 0 ? NULL : path;
+}
+
+static char *file_of(const char *session)
+{
+        return gb_registry_file(session, "json");
 }
 
 static int no_memory(struct gb_error *err)

@@ -38,6 +38,8 @@ int gb_registry_update(const struct gb_registered *r, struct gb_error *err);
 int gb_registry_remove(const char *session, struct gb_error *err);
 /* All names, sorted: malloc'd array of malloc'd strings. */
 int gb_registry_list(char ***names, unsigned *n, struct gb_error *err);
+/* The file of that suffix of a session, malloc'd; NULL: out of memory. */
+char *gb_registry_file(const char *session, const char *suffix);
 void gb_registered_fini(struct gb_registered *r);
 
 #endif

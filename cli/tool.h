@@ -14,6 +14,7 @@ struct gb_tool {
         const char *lead;    /* in front of each path */
         bool null;           /* lines end in NUL; otherwise in a newline, and --null is refused */
         bool gone;           /* it removes what it is told of and does not find: names that are gone, too */
+        bool gone_beside;    /* such names are of no use to it, but to who restores: FILE.gone */
         bool implies_dirs;   /* directories come with what is in them: only empty ones are listed */
         bool skips_dir_meta; /* of those, one that only changed is not stored, and is skipped */
         bool no_prefix;      /* paths are below a folder that the command line names */

@@ -1,22 +1,16 @@
 /*
  * settings - the table of keys, and the file they come from.
  *
- * inih does the reading; it splits lines longer than its buffer in silence and takes an indented line
- * as a continuation of the key above.  So we hand it lines through a reader of our own that refuses
- * overlong ones and counts, and a key that comes twice is an error.
+ * inih takes an indented line as a continuation of the key above, so a key that comes twice is an error.
  */
 #include <config.h>
 
 #include <arpa/inet.h>
-#include <errno.h>
-#include <ini.h>
 #include <netinet/in.h>
 #include <stddef.h>
-#include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 
-#include "base/cleanup.h"
+#include "base/inifile.h"
 #include "settings.h"
 
 #define SECTION "gbackupd"
@@ -239,96 +233,38 @@ int gb_settings_parse_listen(const char *text, struct sockaddr_storage *out, soc
 
 /* A file being read. */
 struct reading {
-        FILE *in;
-        const char *file;
-        unsigned line; /* of what inih is working on */
         struct gb_settings next;
         bool seen[N_KEYS];
-        struct gb_error *err;
-        bool failed;
 };
 
-static int fail_here(struct reading *r)
-{
-        r->failed = true;
-        gb_error_prefix(r->err, "%s:%u", r->file, r->line);
-        return 0;
-}
-
-static char *read_line(char *out, int room, void *stream)
-{
-        struct reading *r = stream;
-        size_t n = 0;
-        int c;
-
-        if (r->failed)
-                return NULL;
-        r->line++;
-        while ((c = getc(r->in)) != EOF && c != '\n') {
-                if (n + 2 >= (size_t)room || !c) {
-                        gb_error_set(r->err, GB_ERR_CONFIG,
-                                     c ? "line is longer than %d bytes" : "line holds a NUL byte", room - 2);
-                        fail_here(r);
-                        return NULL;
-                }
-                out[n++] = (char)c;
-        }
-        if (c == EOF && !n)
-                return NULL;
-        out[n++] = '\n';
-        out[n] = '\0';
-        return out;
-}
-
-/* Handler of inih: 1 go on, 0 wrong. */
-static int take(void *arg, const char *section, const char *name, const char *value)
+static int take(void *arg, const char *section, const char *name, const char *value, struct gb_error *err)
 {
         struct reading *r = arg;
         const struct key *k = key_find(name);
 
-        if (r->failed)
-                return 0;
-        if (strcmp(section, SECTION)) {
-                gb_error_set(r->err, GB_ERR_CONFIG,
-                             *section ? "unknown section [%s]; there is only [" SECTION "]"
-                                      : "key outside a section%s; write [" SECTION "] first",
-                             section);
-                return fail_here(r);
-        }
-        if (k && r->seen[k - keys]) {
-                gb_error_set(r->err, GB_ERR_CONFIG, "%s is given twice, or a line below it is indented",
-                             name);
-                return fail_here(r);
-        }
-        if (gb_settings_set(&r->next, name, value, r->err) < 0)
-                return fail_here(r);
+        if (strcmp(section, SECTION))
+                return gb_error_set(err, GB_ERR_CONFIG,
+                                    *section ? "unknown section [%s]; there is only [" SECTION "]"
+                                             : "key outside a section%s; write [" SECTION "] first",
+                                    section);
+        if (k && r->seen[k - keys])
+                return gb_error_set(err, GB_ERR_CONFIG, "%s is given twice, or a line below it is indented",
+                                    name);
+        if (gb_settings_set(&r->next, name, value, err) < 0)
+                return -1;
         r->seen[k - keys] = true;
-        return 1;
+        return 0;
 }
 
 int gb_settings_load(struct gb_settings *s, const char *file, bool must_exist, struct gb_error *err)
 {
-        GB_CLEANUP_FCLOSE FILE *in = fopen(file, "re");
-        struct reading r = {.in = in, .file = file, .next = *s, .err = err};
-        struct stat st;
-        int line;
+        struct reading r = {.next = *s};
+        int rc = gb_ini_read(file, SECTION, take, &r, err);
 
-        if (!in && errno == ENOENT && !must_exist)
-                return 0;
-        if (!in || fstat(fileno(in), &st) < 0)
-                return gb_error_sys(err, GB_ERR_CONFIG, "%s: open configuration", file);
-        if (!S_ISREG(st.st_mode))
-                return gb_error_set(err, GB_ERR_CONFIG, "%s: not a regular file", file);
-        if (st.st_size > GB_CONFIG_MAX)
-                return gb_error_set(err, GB_ERR_CONFIG, "%s: larger than %d bytes", file, GB_CONFIG_MAX);
-        line = ini_parse_stream(read_line, &r, take, &r);
-        if (r.failed)
-                return -1;
-        if (ferror(in))
-                return gb_error_sys(err, GB_ERR_CONFIG, "%s: read configuration", file);
-        if (line)
-                return gb_error_set(err, GB_ERR_CONFIG,
-                                    "%s:%d: neither [" SECTION "], key = value nor a comment", file, line);
-        *s = r.next;
-        return 0;
+        if (rc == 1)
+                return must_exist ? gb_error_set(err, GB_ERR_CONFIG, "%s: no such configuration file", file)
+                                  : 0;
+        if (rc == 0)
+                *s = r.next;
+        return rc;
 }

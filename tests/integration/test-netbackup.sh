@@ -129,12 +129,21 @@ exit_hook daily INCR 0 0 1
 committed "$(generation)"
 saved
 
+it "INCR: what is gone is saved with it, and a restore can be pruned by that"
+is "$(tail -n 2 "$LIST")" "$LIST.gone
+$LIST.manifest" "last lines"
+is "$(tr '\0' ' ' <"$LIST.gone")" "$VM/d $VM/three " "names that are gone"
+[ -e "$STORE$VM/three" ] || problem "the store has forgotten the file by itself"
+(cd "$STORE" && sed -z "s|^/||" ".$LIST.gone" | xargs -0 rm -rf --)
+is "$(cd "$STORE$VM" && find . -type f | LC_ALL=C sort | md5sum)" "$(cd "$VM" && find . -type f | LC_ALL=C sort | md5sum)" "files after pruning"
+
 it "nothing changed: the list still has a line that exists, or NetBackup would end with status 71"
 settle v
 job daily INCR
 settle v
 start 0 daily INCR
-is "$(cat "$LIST")" "$LIST.manifest" "list"
+is "$(cat "$LIST")" "$LIST.gone
+$LIST.manifest" "list"
 save
 end daily INCR 0
 exit_hook daily INCR 0 0 1

@@ -79,6 +79,8 @@ has '^  nightly .*prepared 20'
 run_cli 0 abort nightly --quiet
 
 it "metrics are what node_exporter reads"
+: >"$M/$(printf 'two\nlines')" && run_cli 5 prepare nightly --quiet --out-file="$T/inc.list" && rm "$M/$(printf 'two\nlines')"
+run_cli 0 abort nightly --quiet
 run_cli 0 metrics "$HOST" v
 cp "$OUT" "$T/metrics.out"
 run_cli 0 metrics "$HOST" v --textfile="$T/gbackup.prom"
@@ -98,6 +100,8 @@ for name in sys.argv[1:]:
             seen.setdefault(m[1], []).append(int(m[3]))
     assert seen["gbackup_brick_up"] == [1] * 4, seen
     assert seen["gbackup_session_last_commit_seconds"][0] > 1.6e9, seen
+    assert seen["gbackup_session_lists_total"] == [3] and seen["gbackup_session_list_skipped"] == [1], seen
+    assert seen["gbackup_session_gaps_total"] == [0] and "gbackup_session_list_entries" in seen, seen
     assert sum(seen["gbackup_changelog_slices"]) > 0 and "gbackup_agent_up" in seen, seen
 PY
 
