@@ -38,7 +38,7 @@ static int ask_dirs(struct gb_reduce *r, struct onto *onto, struct gb_error *err
                                 t->kinds == (1u << GB_CLAIM_BORN) && !g->found && !(g->flags & GB_FACT_GONE);
                 }
         gb_shelf_close(&in);
-        return rc == 1 ? gb_error_set(err, GB_ERR_CORRUPT, "a kept directory came back broken") : rc;
+        return rc == 1 ? gb_error_set(err, GB_ERR_CORRUPT, "a kept object came back broken") : rc;
 }
 
 /*
