@@ -283,13 +283,7 @@ int gb_list_op(struct gb_list *l, const struct gb_op *op, struct gb_error *err)
 
 int gb_list_entry(struct gb_list *l, const struct gb_entry *e, struct gb_error *err)
 {
-        struct gb_op op = {.kind = GB_OP_NEW,
-                           .path = e->path,
-                           .len = e->len,
-                           .type = e->type,
-                           .has_gfid = e->has_gfid,
-                           .gfid = e->gfid,
-                           .flags = GB_FACT_DATA | GB_FACT_META};
+        struct gb_op op = gb_op_of_entry(GB_OP_NEW, e);
 
         return gb_list_op(l, &op, err);
 }

@@ -19,6 +19,17 @@ static size_t record_path_len(const uint8_t *rec, size_t len)
         return nul ? (size_t)(nul - rec) : len;
 }
 
+struct gb_op gb_op_of_entry(enum gb_op_kind kind, const struct gb_entry *e)
+{
+        return (struct gb_op){.kind = kind,
+                              .path = e->path,
+                              .len = e->len,
+                              .type = e->type,
+                              .has_gfid = e->has_gfid,
+                              .gfid = e->gfid,
+                              .flags = GB_FACT_DATA | GB_FACT_META};
+}
+
 int gb_op_encode(struct gb_buf *out, const struct gb_op *op)
 {
         uint8_t bits = (uint8_t)((op->has_gfid ? 1 : 0) | (op->expanded ? 2 : 0) | (op->flags << 2));

@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/block.h"
 #include "base/buf.h"
 #include "base/error.h"
 #include "base/facts.h"
@@ -40,6 +41,9 @@ struct gb_op {
         uint32_t flags; /* GB_FACT_DATA | META | XATTR */
         bool expanded;  /* listed only because a directory above it was renamed: `paths` only */
 };
+
+/* What a walk has seen, as a change of contents and attributes; borrows the path. */
+struct gb_op gb_op_of_entry(enum gb_op_kind kind, const struct gb_entry *e);
 
 /* As a record for gb_sorter, ordered by path, then kind. */
 int gb_op_encode(struct gb_buf *out, const struct gb_op *op);

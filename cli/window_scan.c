@@ -94,13 +94,7 @@ int gb_window_walk(void *arg, struct gb_reduce *r, unsigned set, struct gb_error
 static int add_full_entry(struct collect *k, struct parents *p, const struct gb_entry *e,
                           struct gb_error *err)
 {
-        struct gb_op op = {.kind = GB_OP_NEW,
-                           .path = e->path,
-                           .len = e->len,
-                           .type = e->type,
-                           .has_gfid = e->has_gfid,
-                           .gfid = e->gfid,
-                           .flags = GB_FACT_DATA | GB_FACT_META};
+        struct gb_op op = gb_op_of_entry(GB_OP_NEW, e);
         struct level l = {e->len, e->gfid};
         size_t at;
 
@@ -227,13 +221,7 @@ int gb_window_expand(struct collect *k, struct gb_error *err)
 static int add_swept(void *arg, const struct gb_entry *e, struct gb_error *err)
 {
         struct collect *k = arg;
-        struct gb_op op = {.kind = GB_OP_MODIFY,
-                           .path = e->path,
-                           .len = e->len,
-                           .type = e->type,
-                           .has_gfid = e->has_gfid,
-                           .gfid = e->gfid,
-                           .flags = GB_FACT_DATA | GB_FACT_META};
+        struct gb_op op = gb_op_of_entry(GB_OP_MODIFY, e);
 
         return e->type == 'd' ? 0 : gb_window_add(k, &op, err);
 }
