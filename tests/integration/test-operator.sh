@@ -56,7 +56,7 @@ for i in 1 2 3 4; do echo "$i" >"$M/d/f$i"; done
 run_cli 0 register nightly "$HOST" v --quiet
 run_cli 0 nightly --quiet --out-file="$T/full.list"
 settle v
-echo more >>"$M/d/f1"
+for i in 1 2 3 4; do echo more >>"$M/d/f$i"; done
 run_cli 0 doctor "$HOST" v
 has '^volume v: 0 faults, 0 warnings, 0 notes: the next list will be complete'
 run_cli 0 doctor "$HOST" v --json
@@ -119,10 +119,17 @@ is "$(wc -l <"$OUT")" 5 "lines of the list"
 # ---- purge ------------------------------------------------------------------------------------------
 
 it "changelog usage tells what history costs and who needs it"
+# What is open has no slice yet: how much of this test one rollover-time holds depends on the machine.
+wait_rollover v
+slices=()
+for brick in 0 1 2 3; do
+        slices[brick]=$(find "$(changelogs v $brick)" -path '*/[0-9][0-9]/CHANGELOG.*' | wc -l)
+done
+[ "$((slices[0] + slices[1] + slices[2] + slices[3]))" -gt 32 ] || problem "no slice but the old ones: ${slices[*]}"
 run_cli 0 changelog usage "$HOST" v
 is "$(grep -c 'needed from 20.* on by session nightly (committed)' "$OUT")" 4 "bricks that the session needs"
 run_cli 0 changelog usage "$HOST" v --json
-is "$(get '["bricks"][0]["slices"] >= 9')" True "slices"
+for brick in 0 1 2 3; do is "$(get '["bricks"]['$brick']["slices"]')" "${slices[brick]}" "slices of brick $brick"; done
 
 it "changelog purge removes nothing unless told so"
 run_cli 0 changelog purge "$HOST" v
@@ -143,7 +150,12 @@ has '/v-1: .*removed 2 slices' # 50 and 40; 20 and 10 are the margin
 it "after a purge the next incremental list is complete"
 run_cli 0 doctor "$HOST" v
 run_cli 0 nightly --quiet --format=jsonl --out-file="$T/inc.jsonl"
-listed "$T/inc.jsonl" "the list" <<<"MODIFY d/f1"
+listed "$T/inc.jsonl" "the list" <<'END'
+MODIFY d/f1
+MODIFY d/f2
+MODIFY d/f3
+MODIFY d/f4
+END
 
 # Set the stored positions of a session back by so many days, as if it had not been run since.
 set_back() {
