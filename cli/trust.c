@@ -9,7 +9,8 @@
  *
  * With --renew every node makes a next key first, the list has both certificates of each, and only
  * when all nodes have it do they change over; then setup again drops the old ones.  At every moment each
- * node's certificate in use is in every other node's list.
+ * node's certificate in use is in every other node's list.  Lists of clients are out of reach: where
+ * there are clients, the change-over waits for a second --renew, so that they can get the list before.
  *
  * Private keys never travel.  What travels is as authentic as glusterd's channel, so fingerprints are
  * shown, and that of a node which is not the one known so far is pointed out.
@@ -216,6 +217,8 @@ static void tell_node(const struct gb_pool_node *n, const struct gb_certs *known
                 state = renewed ? "renewed" : "CHANGED: not the certificate known so far";
         printf("%s  %s  %s%s  %s\n", n->host, gb_gfid_format(&n->uuid, uuid), fingerprint ? "SHA256:" : "",
                fingerprint ? fingerprint : "-", state);
+        if (n->next.list.n)
+                printf("%s  %s  SHA256:%s  next, not in use yet\n", n->host, uuid, n->next.list.v[0].fingerprint);
 }
 
 static void tell_setup(const struct gb_cli *c, const struct gb_pool *p, const struct gb_certs *known, bool renewed)
@@ -248,13 +251,63 @@ static int setup_once(const struct gb_cli *c, struct gb_pool *p, const char *fir
         return distribute(p, &l, err);
 }
 
-static int setup(const struct gb_cli *c, struct gb_pool *p, struct gb_error *err)
+/* Every node that is up has shown a next certificate, and the list of this node has it. */
+static bool staged(const struct gb_pool *p, const struct gb_certs *known)
 {
-        static const char *const activate[] = {"activate", NULL};
+        for (size_t i = 0; i < p->nodes.n; i++) {
+                const struct gb_certs *next = &p->nodes.v[i].next;
 
-        if (c->o.renew && (setup_once(c, p, "renew", err) < 0 || gb_pool_do(p, activate, err) < 0))
+                if (p->nodes.v[i].connected && (!next->list.n || !gb_certs_find(known, next->list.v[0].fingerprint)))
+                        return false;
+        }
+        return true;
+}
+
+/* Next certificates are no certificates that nodes were known by. */
+static void forget_next(const struct gb_pool *p, struct gb_certs *known)
+{
+        size_t kept = 0;
+
+        for (size_t i = 0; i < known->list.n; i++) {
+                struct gb_cert *k = &known->list.v[i];
+                const struct gb_pool_node *n = k->has_uuid ? gb_pool_find(p, &k->uuid) : NULL;
+
+                if (n && gb_certs_find(&n->next, k->fingerprint))
+                        gb_cert_fini(k);
+                else
+                        known->list.v[kept++] = *k;
+        }
+        known->list.n = kept;
+}
+
+/* 1: the next keys are there and wait for the clients; 0: they are in use. */
+static int renew(const struct gb_cli *c, struct gb_pool *p, struct gb_certs *known,
+                 const struct gb_access *clients, struct gb_error *err)
+{
+        static const char *const show[] = {"show", NULL};
+        static const char *const activate[] = {"activate", NULL};
+        bool ready;
+
+        if (gb_pool_do(p, show, err) < 0)
                 return -1;
-        return setup_once(c, p, "init", err);
+        ready = staged(p, known);
+        forget_next(p, known);
+        if (!ready) {
+                if (setup_once(c, p, "renew", err) < 0)
+                        return -1;
+                if (clients->grants.n)
+                        return 1;
+        }
+        return gb_pool_do(p, activate, err) < 0 ? -1 : setup_once(c, p, "init", err);
+}
+
+static void tell_clients(const struct gb_cli *c, const struct gb_access *clients)
+{
+        for (size_t i = 0; i < clients->grants.n; i++)
+                printf("client %s needs the new list of nodes first\n", clients->grants.v[i].name);
+        gb_say("the new keys are not in use yet: give %s to these clients (there: gbackup-cli tls trust), then run "
+               "gbackup-cli tls setup --renew again",
+               file_in(c, "peers.pem"));
 }
 
 /* What a node does not do for others is a mistake of the one who asks. */
@@ -276,14 +329,19 @@ static int told_down(const struct gb_pool *p)
 
 int gb_trust_setup(const struct gb_cli *c)
 {
-        CLEANUP_CERTS struct gb_certs known = {.list = GB_VEC_INIT};
+        CLEANUP_LISTS struct lists before = {.peers = {.list = GB_VEC_INIT}};
         CLEANUP_POOL struct gb_pool p = {.cancel_fd = -1};
         struct gb_error err;
+        int rc;
 
-        if (need_root(&err) < 0 || gb_pool_open(c, &p, &err) < 0 ||
-            gb_certs_load(&known, file_in(c, "peers.pem"), false, &err) < 0 || setup(c, &p, &err) < 0)
+        if (need_root(&err) < 0 || gb_pool_open(c, &p, &err) < 0 || load_lists(c, &before, &err) < 0)
                 return gb_fail(&err);
-        tell_setup(c, &p, &known, c->o.renew);
+        rc = c->o.renew ? renew(c, &p, &before.peers, &before.access, &err) : setup_once(c, &p, "init", &err);
+        if (rc < 0)
+                return gb_fail(&err);
+        tell_setup(c, &p, &before.peers, c->o.renew);
+        if (rc > 0)
+                tell_clients(c, &before.access);
         return told_down(&p);
 }
 

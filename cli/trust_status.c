@@ -164,6 +164,8 @@ static json_t *look_node(struct view *v, const struct gb_pool *p, const struct g
                 problem(v, "node %s has no certificate: gbackup-cli tls setup", n->host);
         if (n->now.list.n)
                 json_object_set_new(j, "certificate", describe(v, &n->now.list.v[0], "node"));
+        if (n->next.list.n)
+                json_object_set_new(j, "next", describe(v, &n->next.list.v[0], "the next of node"));
         for (size_t i = 0; n->connected && i < p->nodes.n; i++) {
                 const struct gb_pool_node *other = &p->nodes.v[i];
 
@@ -232,14 +234,10 @@ static void print_node(const json_t *n)
                 puts("down");
                 return;
         }
-        if (!json_array_size(not)) {
-                puts("trusts all nodes that are up");
-                return;
-        }
-        printf("does not trust");
+        printf(json_array_size(not) ? "does not trust" : "trusts all nodes that are up");
         json_array_foreach (not, i, other)
                 printf(" %s", json_string_value(other));
-        putchar('\n');
+        puts(json_object_get(n, "next") ? "; a next key waits for gbackup-cli tls setup --renew" : "");
 }
 
 static void print(const struct view *v)

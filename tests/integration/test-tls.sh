@@ -293,7 +293,33 @@ it "a locked node keeps what it has"
 touch "$T/n2/etc/tls/locked"
 fails 1 "node n2: .*locked keeps keys and lists as they are" tls setup --renew
 rm "$T/n2/etc/tls/locked"
+
+it "renewed keys where there are clients: they get the list first, and nobody is cut off"
+client() { # ARGS of run_cli or fails
+        CLI_NODE=client GBACKUP_TLS_DIR=$T/clienttls "$@"
+}
+listed_by_client() { client run_cli 0 full "$1" v -0 --out-file="$T/lists/list" && same "$T/lists/list" "$T/want" "$2"; }
+run_cli 0 tls setup
+client run_cli 0 tls trust "$T/n1/etc/tls/peers.pem"
+cp -r "$T/clienttls" "$T/clienttls.old"
+cp "$T/n2/etc/tls/node.pem" "$T/old.pem"
 run_cli 0 tls setup --renew
+is "$(grep -c "as before$" "$OUT") $(grep -c "next, not in use yet$" "$OUT")" "3 3" "nodes as before, and their next certificates"
+grep -q "^client backup1 needs" "$OUT" || problem "the client is not named: $(cat "$OUT")"
+grep -q "not in use yet: give .*peers.pem .*tls setup --renew again" "$ERR" || problem "it does not say what to do: $(cat "$ERR")"
+cmp -s "$T/old.pem" "$T/n2/etc/tls/node.pem" || problem "n2 changed over"
+run_cli 0 tls setup
+run_cli 0 tls status
+is "$(grep -c "a next key waits" "$OUT")" 3 "nodes of which status says so"
+listed_by_client n2 "list before the client has the new list"
+client run_cli 0 tls trust "$T/n3/etc/tls/peers.pem"
+listed_by_client n2 "list before the change-over"
+run_cli 0 tls setup --renew
+is "$(grep -c "renewed$" "$OUT") $(grep -c "next" "$OUT")" "3 0" "renewed nodes, next certificates"
+is "$(grep -c BEGIN "$T/n3/etc/tls/peers.pem")" 3 "certificates in peers.pem"
+listed_by_client n2 "list after it"
+mv "$T/clienttls" "$T/clienttls.new" && mv "$T/clienttls.old" "$T/clienttls"
+client fails 1 "is not accepted: it is not in our lists" full n2 v --out-file="$T/lists/list"
 
 it "certificates of an authority, as GlusterFS has them: a common name needs a line in clients.conf"
 mkdir "$T/ca"
