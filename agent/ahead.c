@@ -89,9 +89,21 @@ char gb_type_of_dtype(uint8_t dtype)
         }
 }
 
+bool gb_look_asks(const struct gb_look_rule *rule)
+{
+        return rule->linkto || rule->since || rule->until || !gb_measure_none(&rule->measure);
+}
+
 bool gb_look_needed(const struct gb_look_rule *rule, char type)
 {
-        return !type || rule->since || rule->until || (rule->linkto && type == 'f');
+        return !type || rule->since || rule->until || (type == 'f' && gb_look_asks(rule));
+}
+
+bool gb_look_refuses(const struct gb_look_rule *rule, uint64_t verdict)
+{
+        if (verdict && !(verdict & GB_SEEN_IN_TIME))
+                return true;
+        return rule->unfit != ((verdict & GB_SEEN_UNFIT) != 0);
 }
 
 /* Mode and linkto xattr both say so (facts 6.1); a migration source has mode 03000 and is listed. */
@@ -110,7 +122,7 @@ uint64_t gb_look_at(const struct gb_look_rule *rule, int fd, const char *name)
 {
         uint64_t verdict = GB_SEEN;
         struct stat st;
-        int linkto;
+        int linkto, fits = 1;
 
         if (fstatat(fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
                 return 0;
@@ -119,6 +131,12 @@ uint64_t gb_look_at(const struct gb_look_rule *rule, int fd, const char *name)
                 return 0;
         if (linkto)
                 verdict |= GB_SEEN_LINKTO;
+        else if (S_ISREG(st.st_mode))
+                fits = gb_fits(&rule->measure, fd, name, &st);
+        if (fits < 0)
+                return 0;
+        if (!fits)
+                verdict |= GB_SEEN_UNFIT;
         if ((!rule->since || st.st_ctim.tv_sec >= rule->since) &&
             (!rule->until || st.st_ctim.tv_sec <= rule->until))
                 verdict |= GB_SEEN_IN_TIME;

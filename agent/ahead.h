@@ -18,21 +18,28 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "fit.h"
 #include "names.h"
 
 /* Entries that are looked at, and for what. */
 struct gb_look_rule {
         bool linkto;          /* regular files may be linkto files */
         int64_t since, until; /* of st_ctime; 0: no bound */
+        struct gb_measure measure; /* of regular files */
+        bool unfit;                /* only regular files that do not fit, instead of all that does */
 };
 
 /* A verdict: flags, and the type as in gb_entry in the second byte.  0: not looked at. */
-enum { GB_SEEN = 1, GB_SEEN_LINKTO = 2, GB_SEEN_IN_TIME = 4 };
+enum { GB_SEEN = 1, GB_SEEN_LINKTO = 2, GB_SEEN_IN_TIME = 4, GB_SEEN_UNFIT = 8 };
 
+/* Are there entries, of a known type, that must be looked at? */
+bool gb_look_asks(const struct gb_look_rule *rule);
 /* Must an entry of this type (0: unknown) be looked at? */
 bool gb_look_needed(const struct gb_look_rule *rule, char type);
 /* The verdict on a name of a directory, or 0 with errno. */
 uint64_t gb_look_at(const struct gb_look_rule *rule, int fd, const char *name);
+/* Does the verdict (0: there is none) keep an entry out of the list? */
+bool gb_look_refuses(const struct gb_look_rule *rule, uint64_t verdict);
 /* DT_* as in gb_entry, 0: unknown. */
 char gb_type_of_dtype(uint8_t dtype);
 

@@ -423,7 +423,7 @@ static int judge(struct gb_walk *w, size_t dir_len, const char *name, uint64_t v
                 if (r != 1)
                         return r;
         }
-        if (verdict && !(verdict & GB_SEEN_IN_TIME))
+        if (gb_look_refuses(&w->rule, verdict))
                 return e->type == 'd' ? 2 : 0;
         if (w->gfids) {
                 if (gb_get_gfid_at(fd, name, &e->gfid) < 0)
@@ -441,15 +441,10 @@ static size_t level_end(const struct gb_walk *w, size_t level)
         return level + 1 < w->levels.n ? w->levels.v[level + 1].first : w->names.v.n;
 }
 
-static bool rule_asks(const struct gb_look_rule *rule)
-{
-        return rule->linkto || rule->since || rule->until;
-}
-
 /* Names from `index` on begin a group that is looked at together. */
 static bool begins_looks(const struct gb_walk *w, const struct level *l, size_t index)
 {
-        return w->ahead && !l->looked && rule_asks(&w->rule) && (index - l->first) % GB_AHEAD_LOOKS == 0;
+        return w->ahead && !l->looked && gb_look_asks(&w->rule) && (index - l->first) % GB_AHEAD_LOOKS == 0;
 }
 
 /* Announce what there is at the name l->ahead.  -1: no more for now. */
@@ -704,7 +699,7 @@ static int enter_step(struct gb_walk *w)
 /* Is there anything to find out about the entry at w->path, or below it? */
 static bool wanted(const struct gb_walk *w, const struct gb_entry *e)
 {
-        if (gb_select_all(w->select) || gb_select_has(w->select, w->path, w->path_len))
+        if (gb_select_every_path(w->select) || gb_select_has(w->select, w->path, w->path_len))
                 return true;
         return (e->type == 'd' || !e->type) && gb_select_below(w->select, w->path, w->path_len);
 }
@@ -953,7 +948,12 @@ struct gb_walk *gb_walk_open(const struct gb_brick *b, const struct gb_walk_opti
                 return NULL;
         }
         w->b = b;
-        w->rule = (struct gb_look_rule){o->linkto, o->changed_since, o->changed_until};
+        w->rule = (struct gb_look_rule){.linkto = o->linkto,
+                                        .since = o->changed_since,
+                                        .until = o->changed_until,
+                                        .unfit = o->unfit};
+        if (o->select)
+                w->rule.measure = o->select->measure;
         w->tmpdir = o->tmpdir;
         w->names_max = o->memory ? o->memory : GB_WALK_MEMORY;
         w->gfids = o->gfids;

@@ -35,8 +35,10 @@ struct gb_walk_options {
         /* Only entries whose st_ctime, in seconds, is from `changed_since` to `changed_until` (0: no bound).
          * All directories are gone into; each entry costs a stat. */
         int64_t changed_since, changed_until;
-        /* Only what it wants; directories below which it wants nothing are not read.  Borrowed; NULL: all. */
+        /* Only what it wants; directories below which it wants nothing are not read.  Borrowed; NULL: all.
+         * What it measures costs a stat of each regular file, and its xattrs. */
         const struct gb_select *select;
+        bool unfit;  /* the other way round: only regular files that do not have that size and age */
         bool shards; /* the shard directory instead of the users' tree; `roots` must be NULL */
         /* Threads that read directories and look at entries, the caller's included; 0 is 1.  The entries and
          * their order are the same with any number. */

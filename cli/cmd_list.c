@@ -3,16 +3,14 @@
  */
 #include <config.h>
 
-#include <errno.h>
 #include <inttypes.h>
-#include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "command.h"
 #include "make.h"
 #include "progress.h"
 #include "selection.h"
+#include "when.h"
 
 int gb_fail(const struct gb_error *err)
 {
@@ -63,34 +61,6 @@ int gb_cmd_full(const struct gb_cli *c, int argc, char **argv)
         return complete ? rc : GB_EXIT_INCOMPLETE;
 }
 
-/* Unix seconds, or ISO-8601: 2026-01-31, 2026-01-31T12:00, 2026-01-31T12:00:00, with Z for UTC. */
-static int parse_time(const char *text, int64_t *out, struct gb_error *err)
-{
-        static const char *const forms[] = {"%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M",
-                                            "%Y-%m-%d %H:%M", "%Y-%m-%d"};
-        char *end;
-        long long v;
-
-        errno = 0;
-        v = strtoll(text, &end, 10);
-        if (!errno && end != text && !*end && v >= 0) {
-                *out = v;
-                return 0;
-        }
-        for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
-                struct tm tm = {.tm_isdst = -1};
-                const char *rest = strptime(text, forms[i], &tm);
-
-                if (!rest || (*rest && strcmp(rest, "Z") != 0))
-                        continue;
-                *out = *rest ? timegm(&tm) : mktime(&tm);
-                return 0;
-        }
-        return gb_error_set(err, GB_ERR_USAGE,
-                            "\"%.80s\" is no time: give unix seconds or ISO-8601 (2026-01-31T12:00:00Z)",
-                            text);
-}
-
 int gb_cmd_inc(const struct gb_cli *c, int argc, char **argv)
 {
         struct gb_error err = {0};
@@ -102,7 +72,7 @@ int gb_cmd_inc(const struct gb_cli *c, int argc, char **argv)
         int rc;
 
         (void)argc;
-        if (parse_time(argv[2], &start, &err) < 0 || parse_time(argv[3], &end, &err) < 0)
+        if (gb_when(argv[2], &start, &err) < 0 || gb_when(argv[3], &end, &err) < 0)
                 return gb_fail(&err);
         if (start >= end) {
                 gb_error_set(&err, GB_ERR_USAGE, "START (%s) must be before END (%s)", argv[2], argv[3]);

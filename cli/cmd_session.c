@@ -216,8 +216,8 @@ static int check_part(const struct gb_cli *c, const struct gb_registered *reg, s
         if (gb_select_all(c->o.select) && !other)
                 return 0;
         return gb_error_set(err, GB_ERR_USAGE,
-                            "session %s: --scope, --include, --exclude and --type are said when it is "
-                            "registered; for others register another session",
+                            "session %s: --scope, --include, --exclude, --type, --min-size, --max-size and "
+                            "--newer are said when it is registered; for others register another session",
                             reg->session);
 }
 

@@ -47,6 +47,7 @@
 #include "list.h"
 #include "output.h"
 #include "progress.h"
+#include "selection.h"
 
 static const struct gb_command commands[] = {
         {"register", 3, 3, "SESSION HOST VOLUME", "create a session", gb_cmd_register},
@@ -104,7 +105,10 @@ enum {
         OPT_RENEW,
         OPT_SCOPE,
         OPT_INCLUDE,
-        OPT_EXCLUDE
+        OPT_EXCLUDE,
+        OPT_MIN_SIZE,
+        OPT_MAX_SIZE,
+        OPT_NEWER
 };
 
 static const struct option long_options[] = {{"out-file", required_argument, NULL, 'o'},
@@ -137,6 +141,9 @@ static const struct option long_options[] = {{"out-file", required_argument, NUL
                                              {"scope", required_argument, NULL, OPT_SCOPE},
                                              {"include", required_argument, NULL, OPT_INCLUDE},
                                              {"exclude", required_argument, NULL, OPT_EXCLUDE},
+                                             {"min-size", required_argument, NULL, OPT_MIN_SIZE},
+                                             {"max-size", required_argument, NULL, OPT_MAX_SIZE},
+                                             {"newer", required_argument, NULL, OPT_NEWER},
                                              {"show-command", no_argument, NULL, OPT_SHOW_COMMAND},
                                              {"textfile", required_argument, NULL, OPT_TEXTFILE},
                                              {"tls-dir", required_argument, NULL, OPT_TLS_DIR},
@@ -217,7 +224,11 @@ static int help(void)
              "      --scope=DIR         only what lies below this directory of the volume\n"
              "      --include=GLOB      only what this matches, or one of several\n"
              "      --exclude=GLOB      not what this matches\n"
-             "      --type=LETTERS      only these types: f d l p s b c; of a session all four are said at register\n"
+             "      --type=LETTERS      only these types: f d l p s b c\n"
+             "      --min-size=SIZE     of files: only those of this size and larger; K M G T P are allowed\n"
+             "      --max-size=SIZE     of files: only those of this size and smaller\n"
+             "      --newer=TIME        of files: only those changed at TIME or later\n"
+             "                          (what a session selects is said when it is registered)\n"
              "      --partial           full: list although a replica set is missing (still exit status 2)\n"
              "      --on-gap=WHAT       fail (default, exit status 3), or full: list a replica set whose "
              "history\n"
@@ -302,11 +313,12 @@ static bool parse_number(const char *text, unsigned min, unsigned max, unsigned 
 
 static int take_selection(struct gb_options *o, int opt)
 {
+        const struct option *l = long_options;
         struct gb_error err = {0};
-        int rc = opt == OPT_SCOPE ? gb_select_scope(o->select, optarg, strlen(optarg), &err)
-                                  : gb_select_glob(o->select, opt == OPT_EXCLUDE, optarg, strlen(optarg), &err);
 
-        return rc == 0 ? -1 : usage(err.text);
+        while (l->val != opt)
+                l++;
+        return gb_selection_set(o->select, l->name, optarg, &err) == 0 ? -1 : usage(err.text);
 }
 
 /* -1: go on; otherwise the exit status. */
@@ -332,6 +344,9 @@ static int one_option(struct gb_options *o, int opt)
         case OPT_SCOPE:
         case OPT_INCLUDE:
         case OPT_EXCLUDE:
+        case OPT_MIN_SIZE:
+        case OPT_MAX_SIZE:
+        case OPT_NEWER:
                 return take_selection(o, opt);
         case OPT_SHOW_COMMAND:
                 o->show_command = true;

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "base/order.h"
+#include "fit.h"
 #include "make.h"
 #include "progress.h"
 #include "scan.h"
@@ -65,23 +66,45 @@ static int write_ops(const struct gb_cli *c, struct gb_sorter *ops, struct gb_li
 /* Is anything left out?  Then a renamed directory may be told only in part. */
 static bool chooses(const struct gb_list *l)
 {
-        return l->info->types || !gb_select_all(l->info->select);
+        return l->info->types || !gb_select_every_path(l->info->select);
 }
 
-/* What of the window concerns the selection, in a sorter in place of the given one. */
-static int choose(const struct gb_list *l, struct gb_sorter **ops, struct gb_error *err)
+static bool measures(const struct gb_list *l)
+{
+        return l->info->select && !gb_measure_none(&l->info->select->measure);
+}
+
+/* One way to choose among folded ops. */
+typedef int choice(const struct gb_cli *c, struct gb_volume *v, const struct gb_list_info *i, struct gb_fold *in,
+                   struct gb_sorter *out, struct gb_error *err);
+
+static int choose_paths(const struct gb_cli *c, struct gb_volume *v, const struct gb_list_info *i, struct gb_fold *in,
+                        struct gb_sorter *out, struct gb_error *err)
+{
+        (void)c;
+        (void)v;
+        return gb_selection_apply(i->select, i->types, in, out, err);
+}
+
+static int choose_measured(const struct gb_cli *c, struct gb_volume *v, const struct gb_list_info *i,
+                           struct gb_fold *in, struct gb_sorter *out, struct gb_error *err)
+{
+        return gb_fit_apply(c, v, &i->select->measure, in, out, err);
+}
+
+/* What is chosen, in a sorter in place of the given one. */
+static int choose_by(choice *by, const struct gb_cli *c, struct gb_volume *v, const struct gb_list *l,
+                     struct gb_sorter **ops, struct gb_error *err)
 {
         struct gb_sorter *chosen;
         struct gb_fold *f;
         int rc;
 
-        if (!chooses(l))
-                return 0;
         if (gb_sorter_finish(*ops, err) < 0)
                 return -1;
         chosen = gb_ops_sorter(err);
         f = chosen ? gb_fold_new(*ops, err) : NULL;
-        rc = f ? gb_selection_apply(l->info->select, l->info->types, f, chosen, err) : -1;
+        rc = f ? by(c, v, l->info, f, chosen, err) : -1;
         gb_fold_free(f);
         if (rc < 0) {
                 gb_sorter_free(chosen);
@@ -90,6 +113,15 @@ static int choose(const struct gb_list *l, struct gb_sorter **ops, struct gb_err
         gb_sorter_free(*ops);
         *ops = chosen;
         return 0;
+}
+
+/* What of the window concerns the selection. */
+static int choose(const struct gb_cli *c, struct gb_volume *v, const struct gb_list *l, struct gb_sorter **ops,
+                  struct gb_error *err)
+{
+        if (chooses(l) && choose_by(choose_paths, c, v, l, ops, err) < 0)
+                return -1;
+        return measures(l) ? choose_by(choose_measured, c, v, l, ops, err) : 0;
 }
 
 /* How often a window is collected anew because directories moved under it. */
@@ -120,7 +152,7 @@ int gb_make_changes(const struct gb_cli *c, struct gb_volume *v, struct gb_windo
         w->expand = l->format->wants_expanded || chooses(l);
         gb_progress_say(c, "reading history");
         ops = collect(c, v, w, err);
-        if (ops && choose(l, &ops, err) == 0 && write_ops(c, ops, l, err) == 0) {
+        if (ops && choose(c, v, l, &ops, err) == 0 && write_ops(c, ops, l, err) == 0) {
                 l->counts.skipped += w->stats.too_long;
                 rc = gb_list_finish(l, true, err);
         }
@@ -241,7 +273,8 @@ static int list_first(const struct gb_cli *c, struct gb_volume *v, struct gb_win
         w->expand = true;
         w->first = true;
         ops = collect(c, v, w, err);
-        if (ops && gb_sorter_finish(ops, err) == 0)
+        if (ops && (!measures(l) || choose_by(choose_measured, c, v, l, &ops, err) == 0) &&
+            gb_sorter_finish(ops, err) == 0)
                 f = gb_fold_new(ops, err);
         if (f)
                 rc = merge_into(l, spool, f, err);

@@ -18,6 +18,7 @@ struct lane {
         struct gb_vbrick *brick;
         struct gb_feed *feed;
         struct gb_block_reader reader;
+        bool united; /* with others of its set, since each may be behind */
 };
 
 struct gb_scan {
@@ -33,27 +34,48 @@ struct gb_scan {
         struct gb_merge *merge;
 };
 
+/* Nothing is measured, and so everything fits, where it cannot be known: on an arbiter, and (to say that a file does
+ * not fit) on bricks of which none knows all. */
+static void measure_for(const struct gb_scan *s, const struct lane *l, gbx_scan_fit *q)
+{
+        const struct gb_measure *m = &s->o.select->measure;
+
+        q->unfit = s->o.unfit;
+        if (l->brick->arbiter || (s->o.unfit && l->united))
+                return;
+        q->size_from = m->size_from;
+        q->size_below = m->size_below;
+        q->newer = m->newer;
+}
+
 static void query_for(const struct gb_scan *s, const struct lane *l, gbx_query *q)
 {
+        gbx_scan *scan = &q->gbx_query_u.scan;
+
         memset(q, 0, sizeof(*q));
         q->kind = GBX_SCAN;
-        q->gbx_query_u.scan.after.gbx_path_val = (char *)(uintptr_t)l->reader.path;
-        q->gbx_query_u.scan.after.gbx_path_len = (unsigned)l->reader.len;
-        q->gbx_query_u.scan.linkto = s->volume->n_sets > 1;
-        q->gbx_query_u.scan.gfids = s->o.gfids;
-        q->gbx_query_u.scan.shards = s->o.shards;
+        if (s->o.select && !gb_measure_none(&s->o.select->measure)) {
+                q->kind = GBX_SCAN_FIT;
+                scan = &q->gbx_query_u.fit.scan;
+                measure_for(s, l, &q->gbx_query_u.fit);
+        }
+        scan->after.gbx_path_val = (char *)(uintptr_t)l->reader.path;
+        scan->after.gbx_path_len = (unsigned)l->reader.len;
+        scan->linkto = s->volume->n_sets > 1;
+        scan->gfids = s->o.gfids;
+        scan->shards = s->o.shards;
         if (s->o.times) {
-                q->gbx_query_u.scan.changed_since = s->o.times[l->brick - s->volume->bricks].since;
-                q->gbx_query_u.scan.changed_until = s->o.times[l->brick - s->volume->bricks].until;
+                scan->changed_since = s->o.times[l->brick - s->volume->bricks].since;
+                scan->changed_until = s->o.times[l->brick - s->volume->bricks].until;
         }
         if (s->o.select && s->o.select->scope) {
-                q->gbx_query_u.scan.scope.gbx_path_val = s->o.select->scope;
-                q->gbx_query_u.scan.scope.gbx_path_len = (unsigned)s->o.select->scope_len;
+                scan->scope.gbx_path_val = s->o.select->scope;
+                scan->scope.gbx_path_len = (unsigned)s->o.select->scope_len;
         }
-        q->gbx_query_u.scan.rules.rules_val = s->rules;
-        q->gbx_query_u.scan.rules.rules_len = s->o.select ? (unsigned)s->o.select->rules.n : 0;
-        q->gbx_query_u.scan.roots.roots_val = s->roots;
-        q->gbx_query_u.scan.roots.roots_len = s->o.n_roots;
+        scan->rules.rules_val = s->rules;
+        scan->rules.rules_len = s->o.select ? (unsigned)s->o.select->rules.n : 0;
+        scan->roots.roots_val = s->roots;
+        scan->roots.roots_len = s->o.n_roots;
 }
 
 static int open_lane(struct gb_scan *s, struct lane *l, struct gb_error *err)
@@ -152,6 +174,7 @@ static int add_set(struct gb_scan *s, unsigned set, unsigned *missing, struct gb
                 struct lane *l = &s->lanes[s->n_lanes++];
 
                 l->brick = pick[i];
+                l->united = n > 1;
                 gb_block_reader_init(&l->reader);
         }
         return 0;

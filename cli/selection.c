@@ -11,6 +11,7 @@
 #include "base/order.h"
 #include "moved.h"
 #include "selection.h"
+#include "when.h"
 #include "wire_error.h"
 
 /* ---- as JSON ---- */
@@ -28,16 +29,33 @@ static json_t *globs_json(const struct gb_select *s, bool exclude)
         return all;
 }
 
+static int put_measure(json_t *j, const struct gb_measure *m)
+{
+        int rc = 0;
+
+        if (m->size_from)
+                rc |= json_object_set_new(j, "min_size", json_integer((json_int_t)m->size_from));
+        if (m->size_below)
+                rc |= json_object_set_new(j, "max_size", json_integer((json_int_t)(m->size_below - 1)));
+        if (m->newer)
+                rc |= json_object_set_new(j, "newer", json_integer(m->newer));
+        return rc;
+}
+
 json_t *gb_selection_json(const struct gb_select *s)
 {
-        json_t *scope, *include, *exclude;
+        json_t *scope, *include, *exclude, *j;
 
         if (gb_select_all(s))
                 return json_null();
         scope = s->scope ? json_stringn(s->scope, s->scope_len) : json_null();
         include = globs_json(s, false);
         exclude = globs_json(s, true);
-        return json_pack("{s:o,s:o,s:o}", "scope", scope, "include", include, "exclude", exclude);
+        j = json_pack("{s:o,s:o,s:o}", "scope", scope, "include", include, "exclude", exclude);
+        if (!j || put_measure(j, &s->measure) == 0)
+                return j;
+        json_decref(j);
+        return NULL;
 }
 
 static bool take_globs(struct gb_select *s, bool exclude, const json_t *list)
@@ -64,6 +82,28 @@ static bool take_scope(struct gb_select *s, const json_t *scope)
                gb_select_scope(s, json_string_value(scope), json_string_length(scope), &ignored) == 0;
 }
 
+/* `key` may be missing; -1 then. */
+static bool take_number(const json_t *j, const char *key, json_int_t *out)
+{
+        const json_t *v = json_object_get(j, key);
+
+        *out = v ? json_integer_value(v) : -1;
+        return !v || (json_is_integer(v) && *out >= 0);
+}
+
+static bool take_measure(struct gb_measure *m, const json_t *j)
+{
+        json_int_t from, to, newer;
+
+        if (!take_number(j, "min_size", &from) || !take_number(j, "max_size", &to) ||
+            !take_number(j, "newer", &newer))
+                return false;
+        m->size_from = from > 0 ? (uint64_t)from : 0;
+        m->size_below = (uint64_t)(to + 1);
+        m->newer = newer > 0 ? newer : 0;
+        return true;
+}
+
 bool gb_selection_take(struct gb_select *s, const json_t *j)
 {
         gb_select_init(s);
@@ -71,7 +111,20 @@ bool gb_selection_take(struct gb_select *s, const json_t *j)
                 return true;
         return json_is_object(j) && take_scope(s, json_object_get(j, "scope")) &&
                take_globs(s, false, json_object_get(j, "include")) &&
-               take_globs(s, true, json_object_get(j, "exclude"));
+               take_globs(s, true, json_object_get(j, "exclude")) && take_measure(&s->measure, j);
+}
+
+int gb_selection_set(struct gb_select *s, const char *option, const char *value, struct gb_error *err)
+{
+        if (strcmp(option, "scope") == 0)
+                return gb_select_scope(s, value, strlen(value), err);
+        if (strcmp(option, "newer") == 0)
+                return gb_when(value, &s->measure.newer, err);
+        if (strcmp(option, "min-size") == 0 || strcmp(option, "max-size") == 0)
+                return gb_measure_size(&s->measure, option[1] == 'a', value, err);
+        if (strcmp(option, "include") == 0 || strcmp(option, "exclude") == 0)
+                return gb_select_glob(s, *option == 'e', value, strlen(value), err);
+        return 1;
 }
 
 /* ---- is the scope there? ---- */

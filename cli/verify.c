@@ -15,6 +15,7 @@
 #include "base/cleanup.h"
 #include "base/gfidmap.h"
 #include "base/order.h"
+#include "fit.h"
 #include "listread.h"
 #include "progress.h"
 #include "spool.h"
@@ -49,7 +50,8 @@ struct work {
         struct gb_gfidmap told;           /* their gfids: bool, some line of the list has it */
         struct dir covered;               /* listed, with a sign: what is below is listed because of it */
         struct dir moved;                 /* changed after the window */
-        struct quiet quiet[GB_ROOTS_MAX]; /* listed without a sign: are they there? */
+        /* Listed without a sign: are they there?  And then, changed without a line: do they fit? */
+        struct quiet quiet[GB_ROOTS_MAX];
         unsigned n_quiet;
 };
 
@@ -360,6 +362,44 @@ static int read_again(struct work *k, struct gb_error *err)
         return rc;
 }
 
+static int tell_one(struct work *k, const char *path, size_t len, struct gb_error *err)
+{
+        k->out->missed++;
+        return k->v->missed(k->v->arg, path, len) < 0 ? no_memory(err) : 0;
+}
+
+/* Files that nothing tells, while it is not known whether the list was to have any of that size and age. */
+static int tell_fitting(struct work *k, struct gb_error *err)
+{
+        struct gb_slice_of_path paths[GB_ROOTS_MAX];
+        bool unfit[GB_ROOTS_MAX];
+        int rc = 0;
+
+        for (unsigned i = 0; i < k->n_quiet; i++)
+                paths[i] = (struct gb_slice_of_path){k->quiet[i].path, k->quiet[i].len};
+        if (k->n_quiet)
+                rc = gb_fit_ask(k->v->cli, k->v->volume, &k->v->manifest->select.measure, paths, k->n_quiet,
+                                unfit, err);
+        for (unsigned i = 0; i < k->n_quiet; i++) {
+                if (rc == 0 && !unfit[i])
+                        rc = tell_one(k, k->quiet[i].path, k->quiet[i].len, err);
+                free(k->quiet[i].path);
+        }
+        k->n_quiet = 0;
+        return rc;
+}
+
+static int tell(struct work *k, const struct gb_entry *e, struct gb_error *err)
+{
+        if (gb_measure_none(&k->v->manifest->select.measure) || e->type != 'f')
+                return tell_one(k, e->path, e->len, err);
+        if (k->n_quiet == GB_ROOTS_MAX && tell_fitting(k, err) < 0)
+                return -1;
+        k->quiet[k->n_quiet].path = strndup(e->path, e->len);
+        k->quiet[k->n_quiet].len = e->len;
+        return k->quiet[k->n_quiet++].path ? 0 : no_memory(err);
+}
+
 static int tell_missed(struct work *k, struct gb_error *err)
 {
         struct gb_entry e;
@@ -372,11 +412,10 @@ static int tell_missed(struct work *k, struct gb_error *err)
 
                 if (told && *told)
                         continue;
-                k->out->missed++;
-                if (k->v->missed(k->v->arg, e.path, e.len) < 0)
-                        return no_memory(err);
+                if (tell(k, &e, err) < 0)
+                        return -1;
         }
-        return rc;
+        return rc < 0 ? -1 : tell_fitting(k, err);
 }
 
 static int run(struct work *k, struct gb_error *err)

@@ -53,8 +53,9 @@ static int take_selection(const gbx_scan *q, struct gb_select *s, struct gb_erro
         return 0;
 }
 
+/* `fit`: what is measured; NULL: nothing. */
 static struct gb_stream *open_scan(const struct gb_worker *w, struct gb_brick *b, const gbx_scan *q,
-                                   struct gb_error *err)
+                                   const gbx_scan_fit *fit, struct gb_error *err)
 {
         GB_CLEANUP_FREE
         struct gb_entry *roots = calloc(q->roots.roots_len + 1, sizeof(*roots));
@@ -71,6 +72,7 @@ static struct gb_stream *open_scan(const struct gb_worker *w, struct gb_brick *b
                 .changed_until = q->changed_until,
                 .shards = q->shards,
                 .select = &select,
+                .unfit = fit && fit->unfit,
                 .threads = w->settings->scan_threads,
                 .tmpdir = w->settings->state_dir,
         };
@@ -85,6 +87,8 @@ static struct gb_stream *open_scan(const struct gb_worker *w, struct gb_brick *b
                 roots[i].len = q->roots.roots_val[i].gbx_path_len;
         }
         gb_select_init(&select);
+        if (fit)
+                select.measure = (struct gb_measure){fit->size_from, fit->size_below, fit->newer};
         if (take_selection(q, &select, err) < 0) {
                 gb_select_fini(&select);
                 gb_brick_close(b);
@@ -130,6 +134,8 @@ static int check_query(struct gb_worker *w, const gbx_query *q, struct gb_error 
         switch (q->kind) {
         case GBX_SCAN:
                 return check_scan(&q->gbx_query_u.scan, err);
+        case GBX_SCAN_FIT:
+                return check_scan(&q->gbx_query_u.fit.scan, err);
         case GBX_HISTORY:
                 if (!(w->features & GBX_FEATURE_FACTS))
                         return gb_error_set(err, GB_ERR_VERSION,
@@ -156,7 +162,9 @@ static int open_stream(struct gb_worker *w, const gbx_open_arg *arg, struct gb_e
         if (!b)
                 return -1;
         if (q->kind == GBX_SCAN)
-                w->stream = open_scan(w, b, &q->gbx_query_u.scan, err);
+                w->stream = open_scan(w, b, &q->gbx_query_u.scan, NULL, err);
+        else if (q->kind == GBX_SCAN_FIT)
+                w->stream = open_scan(w, b, &q->gbx_query_u.fit.scan, &q->gbx_query_u.fit, err);
         else if (q->kind == GBX_HISTORY)
                 w->stream = open_history(w, b, &q->gbx_query_u.history, err);
         else

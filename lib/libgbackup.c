@@ -18,6 +18,7 @@
 #include "command.h"
 #include "libgbackup.h"
 #include "list.h"
+#include "selection.h"
 
 struct gbackup {
         struct gb_cli cli;
@@ -195,16 +196,6 @@ static int set_level(gbackup *h, const char *value)
         return bad(h, "level is one of auto, full, incremental, cumulative");
 }
 
-static int set_selection(gbackup *h, const char *option, const char *value)
-{
-        struct gb_error err = {0};
-        int rc = strcmp(option, "scope") == 0
-                         ? gb_select_scope(&h->select, value, strlen(value), &err)
-                         : gb_select_glob(&h->select, *option == 'e', value, strlen(value), &err);
-
-        return rc == 0 ? GBACKUP_OK : bad(h, err.text);
-}
-
 static int set_type(gbackup *h, const char *value)
 {
         if (!*value || strspn(value, "fdlpsbc") != strlen(value) || keep(h, &h->types, value) != GBACKUP_OK)
@@ -240,6 +231,8 @@ static bool *flag_of(gbackup *h, const char *option)
 int gbackup_set(gbackup *h, const char *option, const char *value)
 {
         bool *flag = flag_of(h, option);
+        struct gb_error err = {0};
+        int rc;
 
         h->error[0] = '\0';
         if (flag) {
@@ -248,8 +241,9 @@ int gbackup_set(gbackup *h, const char *option, const char *value)
         }
         if (!value)
                 return bad(h, "no such option, or one that needs a value");
-        if (strcmp(option, "scope") == 0 || strcmp(option, "include") == 0 || strcmp(option, "exclude") == 0)
-                return set_selection(h, option, value);
+        rc = gb_selection_set(&h->select, option, value, &err);
+        if (rc <= 0)
+                return rc == 0 ? GBACKUP_OK : bad(h, err.text);
         if (strcmp(option, "type") == 0)
                 return set_type(h, value);
         if (strcmp(option, "rsh") == 0)

@@ -57,7 +57,8 @@ typedef struct gbackup gbackup;
 gbackup *gbackup_new(void);
 void gbackup_free(gbackup *h); /* NULL allowed */
 
-/* Before a call: rsh, scope, include, exclude, type, on-gap, sweep, partial, level as gbackup-cli has them;
+/* Before a call: rsh, scope, include, exclude, min-size, max-size, newer, type, on-gap, sweep, partial, level as
+ * gbackup-cli has them;
  * expand: what lies below renamed directories is handed over as well (as NEW).  NULL as value of those
  * without one. */
 int gbackup_set(gbackup *h, const char *option, const char *value);

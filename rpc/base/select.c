@@ -179,6 +179,7 @@ int gb_select_copy(struct gb_select *to, const struct gb_select *from, struct gb
         int rc = 0;
 
         gb_select_init(to);
+        to->measure = from->measure;
         if (from->scope)
                 rc = gb_select_scope(to, from->scope, from->scope_len, err);
         for (size_t i = 0; rc == 0 && i < from->rules.n; i++)
@@ -262,7 +263,7 @@ static bool any_rule(const struct gb_select *s, bool exclude, const char *path, 
 
 bool gb_select_has(const struct gb_select *s, const char *path, size_t len)
 {
-        if (gb_select_all(s))
+        if (gb_select_every_path(s))
                 return true;
         if (s->scope && (len <= s->scope_len || !gb_path_within(path, len, s->scope, s->scope_len)))
                 return false;
@@ -273,7 +274,7 @@ bool gb_select_has(const struct gb_select *s, const char *path, size_t len)
 
 bool gb_select_below(const struct gb_select *s, const char *path, size_t len)
 {
-        if (gb_select_all(s))
+        if (gb_select_every_path(s))
                 return true;
         if (s->scope && !gb_path_within(path, len, s->scope, s->scope_len) &&
             !gb_path_within(s->scope, s->scope_len, path, len))

@@ -1,5 +1,5 @@
 /*
- * select - which paths of a volume are wanted: a subtree, and globs.
+ * select - which paths of a volume are wanted: a subtree, and globs; and files of which size and age.
  *
  * Whether a path is wanted depends on the path alone.  It is, when
  *   - it lies below `scope`, if there is one (the scope itself, like the root, is never listed),
@@ -11,6 +11,8 @@
  * root of the volume; a slash at its beginning does no more than that.  ? is one byte, * any number of bytes
  * but slashes, ** slashes too, a whole component of it any number of directories and none; [a-z] and [!a-z]
  * are sets of bytes; a backslash takes the special meaning from the byte behind it.
+ *
+ * What is measured (measure.h) is no matter of paths: the functions below do not look at it.
  */
 #ifndef GB_SELECT_H
 #define GB_SELECT_H
@@ -19,6 +21,7 @@
 #include <stddef.h>
 
 #include "error.h"
+#include "measure.h"
 #include "vec.h"
 
 struct gb_glob_token;
@@ -35,14 +38,20 @@ struct gb_select {
         size_t scope_len;
         unsigned n_includes;
         GB_VEC(struct gb_select_rule) rules;
+        struct gb_measure measure;
 };
 
 void gb_select_init(struct gb_select *s);
 void gb_select_fini(struct gb_select *s);
+/* No path is left out. */
+static inline bool gb_select_every_path(const struct gb_select *s)
+{
+        return !s || (!s->scope && !s->rules.n);
+}
 /* Nothing is left out. */
 static inline bool gb_select_all(const struct gb_select *s)
 {
-        return !s || (!s->scope && !s->rules.n);
+        return gb_select_every_path(s) && (!s || gb_measure_none(&s->measure));
 }
 /* GB_ERR_USAGE: no path; said twice.  A slash at its beginning or end does not count. */
 int gb_select_scope(struct gb_select *s, const char *scope, size_t len, struct gb_error *err);

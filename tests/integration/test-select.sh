@@ -110,3 +110,75 @@ for line in 'RENAME in/tree/1 outer/went/1' 'RENAME out/tree/sub/4 in/came/sub/4
         'MODIFY outer/write' 'RENAME out/write outer/write'; do
         grep -qx "$line" "$T/list" || problem "no line $line in $(tr '\n' ';' <"$T/list")"
 done
+
+# ---- what is measured ---------------------------------------------------------------------------------
+
+# sized FILE BYTES
+sized() { truncate -s "$2" "$M/$1"; }
+mkdir -p "$M/big/dir"
+for f in stays grows shrinks moves written gone; do sized big/$f 2M; done
+for f in small grown small-moves small-gone dir/small; do sized big/$f 1K; done
+touch -d 2001-02-03 "$M/big/stays" "$M/big/small"
+ln -s stays "$M/big/link"
+
+it "full: --min-size, --max-size, --newer are of regular files"
+run_cli 0 full "$HOST" v --scope=big --min-size=2M --out-file="$T/list"
+is "$(tr '\n' ' ' <"$T/list")" "big/dir big/gone big/grows big/link big/moves big/shrinks big/stays big/written " "--min-size"
+run_cli 0 full "$HOST" v --scope=big --min-size=1024 --max-size=2097151 --type=f --out-file="$T/list"
+is "$(tr '\n' ' ' <"$T/list")" "big/dir/small big/grown big/small big/small-gone big/small-moves " "--min-size and --max-size"
+run_cli 0 full "$HOST" v --scope=big --newer=2001-02-04 --type=f --max-size=1K --out-file="$T/list"
+is "$(tr '\n' ' ' <"$T/list")" "big/dir/small big/grown big/small-gone big/small-moves " "--newer"
+fails 64 'is no size' full "$HOST" v --min-size=1.5G --out-file="$T/out"
+fails 64 'is no time' full "$HOST" v --newer=yesterday --out-file="$T/out"
+
+it "a session keeps sizes and times, too"
+run_cli 0 register large "$HOST" v --scope=big --min-size=1M
+run_cli 0 large --out-file="$T/list"
+is "$(tr '\n' ' ' <"$T/list")" "big/dir big/gone big/grows big/link big/moves big/shrinks big/stays big/written " "first list"
+for option in --min-size=1M --max-size=1 --newer=1; do
+        fails 64 'said when it is registered' large $option --out-file="$T/out"
+done
+settle v
+for i in 1 2; do run_cli 0 large --out-file="$T/list"; done # the window before the next one is empty, too
+
+it "changes: a size of now decides what is worth reading; deletions and old names are all told"
+sized big/grown 3M && sized big/shrinks 1K && echo x >>"$M/big/written" && echo x >>"$M/big/small"
+mv "$M/big/moves" "$M/big/dir/moved" && mv "$M/big/small-moves" "$M/big/small-moved"
+rm "$M/big/gone" "$M/big/small-gone"
+sized big/new 1M && sized big/new-small 1K
+mv "$M/big/dir" "$M/big/dir2" && echo x >>"$M/big/dir2/small"
+run_cli 0 prepare large --format=jsonl --out-file="$T/list.jsonl"
+listed "$T/list.jsonl" "list" <<'END'
+RENAME big/dir big/dir2
+RENAME big/moves big/dir2/moved
+DELETE big/gone
+MODIFY big/grown
+NEW big/new
+DELETE big/small-gone
+DELETE big/small-moves
+MODIFY big/written
+END
+run_cli 0 verify large "$T/list.jsonl"
+run_cli 0 prepare large --out-file="$T/list"
+is "$(tr '\n' ' ' <"$T/list")" "big/dir2 big/dir2/moved big/grown big/new big/written " "paths"
+run_cli 0 verify large "$T/list"
+python3 -c 'import json, sys; assert json.load(open(sys.argv[1]))["selection"]["min_size"] == 1 << 20' "$T/list.manifest" ||
+        problem "the manifest does not say the size"
+
+it "sizes are those that users see, on disperse and sharded volumes and with an arbiter"
+for kind in disp shard arb; do
+        make_volume k$kind $kind
+        mount_volume k$kind
+        for i in 1 2 3 4; do head -c 5000000 /dev/zero >"$M/large-$i" && head -c 3000000 /dev/zero >"$M/small-$i"; done
+        run_cli 0 full "$HOST" k$kind --min-size=4M --out-file="$T/list"
+        is "$(tr '\n' ' ' <"$T/list")" "large-1 large-2 large-3 large-4 " "$kind"
+        run_cli 0 full "$HOST" k$kind --max-size=3000000 --out-file="$T/list"
+        is "$(tr '\n' ' ' <"$T/list")" "small-1 small-2 small-3 small-4 " "$kind, --max-size"
+        now=$(($(date +%s) + 2)) && sleep 3
+        echo x | dd of="$M/large-2" bs=1 seek=4900000 conv=notrunc status=none
+        run_cli 0 full "$HOST" k$kind --newer=$now --out-file="$T/list"
+        want="large-2 "
+        # Nobody knows when a file of several blocks was written to: all of them are listed.
+        [ $kind != shard ] || want="large-1 large-2 large-3 large-4 "
+        is "$(tr '\n' ' ' <"$T/list")" "$want" "$kind, --newer"
+done

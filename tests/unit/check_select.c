@@ -142,6 +142,37 @@ START_TEST(what_is_no_glob_or_scope_is_refused)
 }
 END_TEST
 
+static void size_is(const char *text, uint64_t from)
+{
+        struct gb_measure m = {0};
+        struct gb_error err = {0};
+
+        ck_assert_msg(gb_measure_size(&m, false, text, &err) == 0, "%s: %s", text, err.text);
+        ck_assert_uint_eq(m.size_from, from);
+        ck_assert_int_eq(gb_measure_size(&m, true, text, &err), 0);
+        ck_assert_uint_eq(m.size_below, from + 1);
+}
+
+START_TEST(sizes_are_bytes_or_have_a_unit)
+{
+        size_is("0", 0);
+        size_is("1000", 1000);
+        size_is("4K", 4096);
+        size_is("3M", 3 << 20);
+        size_is("2G", 2ull << 30);
+        size_is("1T", 1ull << 40);
+        size_is("4096P", 1ull << 62);
+        for (const char *const *p = WORDS("", "K", "-1", "+1", " 1", "1 ", "1k", "1KB", "1.5M", "0x10", "4097P",
+                                          "99999999999999999999999"); *p; p++) {
+                struct gb_measure m = {0};
+                struct gb_error err = {0};
+
+                ck_assert_msg(gb_measure_size(&m, false, *p, &err) < 0, "\"%s\"", *p);
+                ck_assert_int_eq(err.code, GB_ERR_USAGE);
+        }
+}
+END_TEST
+
 /* All ways at once: a glob made to be slow is not. */
 START_TEST(no_glob_is_slow)
 {
@@ -171,6 +202,7 @@ int main(void)
         tcase_add_test(t, includes_name_what_is_wanted_and_excludes_win);
         tcase_add_test(t, scope_is_what_lies_below);
         tcase_add_test(t, what_is_no_glob_or_scope_is_refused);
+        tcase_add_test(t, sizes_are_bytes_or_have_a_unit);
         tcase_add_test(t, no_glob_is_slow);
         tcase_set_timeout(t, 60);
         suite_add_tcase(suite, t);

@@ -537,6 +537,61 @@ START_TEST(linkto_files_are_hidden_and_only_they)
 }
 END_TEST
 
+static void set_size(const char *path, long long size, time_t mtime)
+{
+        struct timespec times[2] = {{.tv_sec = mtime}, {.tv_sec = mtime}};
+        int fd = openat(brick->root_fd, path, O_WRONLY | O_CLOEXEC);
+
+        ck_assert_int_ge(fd, 0);
+        ck_assert_int_eq(ftruncate(fd, size), 0);
+        ck_assert_int_eq(futimens(fd, times), 0);
+        close(fd);
+}
+
+/* `n` bytes, a number at `at`, big-endian. */
+static void set_number(const char *path, const char *xattr, size_t n, size_t at, uint64_t number)
+{
+        unsigned char value[64] = {0};
+
+        for (size_t i = 0; i < 8; i++)
+                value[at + i] = (unsigned char)(number >> (56 - 8 * i));
+        gb_fake_xattr(fake, path, xattr, value, n);
+}
+
+/* Each way round, all that is no regular file among what fits. */
+static void fits(struct gb_measure m, const char *want, const char *want_unfit)
+{
+        struct gb_select s = {.measure = m};
+
+        gives(&(struct gb_walk_options){.select = &s, .linkto = true}, want);
+        gives(&(struct gb_walk_options){.select = &s, .linkto = true, .unfit = true}, want_unfit);
+}
+
+START_TEST(files_are_measured_as_users_see_them)
+{
+        gb_fake_mkdir(fake, "d", NULL);
+        gb_fake_linkto(fake, "v-client-1", "d/linkto", NULL);
+        gb_fake_symlink(fake, "x", "d/link", NULL);
+        for (const char *const *p = (const char *const[]){"d/ec", "d/large", "d/shard", "d/small", "d/time", NULL}; *p; p++)
+                gb_fake_create(fake, *p, NULL);
+        set_size("d/large", 1000, 5000);
+        set_size("d/small", 999, 4999);
+        set_size("d/ec", 10, 5001);
+        set_number("d/ec", "trusted.ec.size", 8, 0, 5000);
+        set_size("d/shard", 1000, 100);
+        set_number("d/shard", "trusted.glusterfs.shard.file-size", 32, 0, 1 << 30);
+        set_number("d/shard", "trusted.glusterfs.shard.block-size", 8, 0, 1 << 20);
+        set_size("d/time", 0, 100);
+        set_number("d/time", "trusted.glusterfs.mdata", 57, 25, 5000);
+        fits((struct gb_measure){.size_from = 1000}, "d d/ec d/large d/link d/shard", "d/small d/time");
+        fits((struct gb_measure){.size_below = 1000}, "d d/link d/small d/time", "d/ec d/large d/shard");
+        fits((struct gb_measure){.size_from = 999, .size_below = 1001}, "d d/large d/link d/small", "d/ec d/shard d/time");
+        fits((struct gb_measure){.newer = 5000}, "d d/ec d/large d/link d/shard d/time", "d/small");
+        fits((struct gb_measure){.size_below = 1001, .newer = 5000}, "d d/large d/link d/time", "d/ec d/shard d/small");
+        fits((struct gb_measure){.size_from = 0}, "d d/ec d/large d/link d/shard d/small d/time", "");
+}
+END_TEST
+
 START_TEST(internal_names_are_told_by_gfid)
 {
         gb_gfid anonymous = gb_gfid_anonymous_dir(&fake->volume_id);
@@ -910,6 +965,7 @@ static void add_tests(Suite *suite, const char *name, SFun begin)
         tcase_add_test(tc, roots_empty_list_gives_nothing);
         tcase_add_test(tc, roots_out_of_order_or_nested_are_refused);
         tcase_add_test(tc, linkto_files_are_hidden_and_only_they);
+        tcase_add_test(tc, files_are_measured_as_users_see_them);
         tcase_add_test(tc, internal_names_are_told_by_gfid);
         tcase_add_test(tc, internal_names_that_users_own_are_listed);
         tcase_add_test(tc, gfids_skip_entries_without_one);
