@@ -191,6 +191,8 @@ static int resolve_on(const struct gb_cli *c, struct gb_volume *v, struct gb_vbr
                 if (rc < 0)
                         break;
         }
+        if (rc == 0)
+                rc = gb_feed_check(feed, reader.count, err);
         gb_feed_close(feed);
         return rc;
 }

@@ -44,6 +44,7 @@ struct gb_feed {
         struct gb_error error;
         char cursor[GB_CURSOR_MAX + 1];
         int64_t from, to, before;
+        uint64_t entries; /* that the agent says it sent, at eof */
 };
 
 unsigned gb_feed_chunk(unsigned n)
@@ -65,6 +66,7 @@ static int take_end(struct gb_feed *f, const gbx_chunk *chunk)
         f->from = chunk->window_from;
         f->to = chunk->window_to;
         f->before = chunk->before_from;
+        f->entries = chunk->entries;
         return 0;
 }
 
@@ -261,6 +263,14 @@ int gb_feed_next(struct gb_feed *f, const void **data, size_t *len, struct gb_er
         }
         pthread_mutex_unlock(&f->mutex);
         return rc;
+}
+
+int gb_feed_check(const struct gb_feed *f, uint64_t arrived, struct gb_error *err)
+{
+        if (arrived == f->entries)
+                return 0;
+        return gb_error_set(err, GB_ERR_PROTOCOL, "%s: %llu entries arrived, the agent has counted %llu", f->name,
+                            (unsigned long long)arrived, (unsigned long long)f->entries);
 }
 
 const char *gb_feed_cursor(const struct gb_feed *f)

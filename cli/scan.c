@@ -86,6 +86,7 @@ static int open_lane(struct gb_scan *s, struct lane *l, struct gb_error *err)
         if (!client)
                 return -1;
         query_for(s, l, &q);
+        l->reader.count = 0;
         l->feed = gb_feed_open(client, s->volume->name, l->brick->path, l->brick->name, &q, s->chunk, err);
         l->brick->scanned = l->brick->scanned || l->feed;
         return l->feed ? 0 : -1;
@@ -138,7 +139,7 @@ static int advance(void *arg, unsigned lane, struct gb_entry *e, size_t *same, s
                 if (rc == 0) {
                         rc = gb_feed_next(l->feed, &data, &len, &why);
                         if (rc == 0)
-                                return 0;
+                                return gb_feed_check(l->feed, l->reader.count, err);
                         if (rc == 1) {
                                 gb_block_feed(&l->reader, data, len);
                                 continue;

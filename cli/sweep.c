@@ -69,6 +69,8 @@ static int resolve_on(const struct gb_sweep *s, struct gb_vbrick *b, struct base
                 if (rc < 0)
                         break;
         }
+        if (rc == 0)
+                rc = gb_feed_check(feed, reader.count, err);
         gb_feed_close(feed);
         return rc;
 }

@@ -82,6 +82,8 @@ static int next_item(void *arg, struct gb_item *item, struct gb_error *err)
                 }
                 s->ended = true;
                 if (rc == 0) {
+                        if (gb_feed_check(s->feed, s->reader.count, err) < 0)
+                                return -1;
                         s->window->whole = true;
                         gb_feed_window(s->feed, &s->window->window_from, &s->window->window_to);
                         s->window->before_from = gb_feed_before(s->feed);
@@ -203,6 +205,8 @@ static int settle_brick(struct collect *k, struct gb_reduce *r, const struct str
                 if (rc < 0)
                         break;
         }
+        if (rc == 0)
+                rc = gb_feed_check(feed, reader.count, err);
         gb_fact_fini(&item.fact);
         gb_feed_close(feed);
         return rc;

@@ -111,6 +111,7 @@ void gb_block_reader_init(struct gb_block_reader *r)
 {
         r->in = (struct gb_reader){0};
         r->len = r->same = 0;
+        r->count = 0;
         r->block_start = true;
 }
 
@@ -194,6 +195,7 @@ int gb_block_next(struct gb_block_reader *r, struct gb_entry *e, struct gb_error
         r->same = (size_t)shared + same;
         r->in = in;
         r->block_start = false;
+        r->count++;
         e->path = r->path;
         e->len = r->len;
         return 1;

@@ -54,6 +54,7 @@ struct gb_block_reader {
         char path[GB_PATH_MAX + 1];
         size_t len;      /* of the path last returned, kept across blocks for the order check */
         size_t same; /* bytes that the last entry shares with the one before, in front */
+        uint64_t count; /* entries returned */
         bool block_start;
 };
 

@@ -354,6 +354,7 @@ int gb_facts_next(struct gb_facts_reader *r, struct gb_item *item, struct gb_err
                 item->kind = (enum gb_item_kind)kind;
                 r->began = true;
                 r->in = in;
+                r->count += kind == GB_ITEM_FACT;
         }
         return got;
 }

@@ -129,6 +129,7 @@ struct gb_item {
 struct gb_facts_reader {
         struct gb_reader in;
         enum gb_section section; /* 0 before the first */
+        uint64_t count;          /* facts returned */
         bool began;              /* an item was read: no BRICK may follow */
         bool has_last;
         gb_gfid last; /* order check within a section */
