@@ -88,12 +88,30 @@ static int lock(const struct gb_session *s, const struct gb_node *n, gbx_session
         return gb_call_session_lock(n->control, s->name, s->volume->name, &s->volume->id, state, err);
 }
 
+/* What it knows is of a volume that is gone, and another one has the name, with changelog off as it is made. */
+static int forget_earlier(struct gb_session *s, struct gb_node *n, struct gb_error *err)
+{
+        const char *volume = s->volume->name;
+        bool was_on;
+
+        gb_say("%s: %s; it begins anew", n->host, err->text);
+        if (gb_call_session_unregister(n->control, s->name, volume, err) < 0 ||
+            gb_call_enable(n->control, volume, &was_on, err) < 0)
+                return -1;
+        if (!was_on)
+                gb_note(s->cli, "volume %s: changelog.changelog was off and is on now; it stays on", volume);
+        return 0;
+}
+
 static int lock_node(struct gb_session *s, struct gb_node *n, struct gb_error *err)
 {
         struct gb_session_node *sn = &s->nodes[s->n_nodes];
         int rc = lock(s, n, &sn->state, err);
+        bool earlier = rc < 0 && err->code == GB_ERR_GAP && s->cli->o.full_on_gap;
 
-        if (rc < 0 && err->code == GB_ERR_NO_SESSION) {
+        if (earlier && forget_earlier(s, n, err) < 0)
+                return -1;
+        if (earlier || (rc < 0 && err->code == GB_ERR_NO_SESSION)) {
                 if (gb_call_session_register(n->control, s->name, s->volume->name, &s->volume->id, err) < 0)
                         return -1;
                 rc = lock(s, n, &sn->state, err);

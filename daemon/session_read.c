@@ -143,10 +143,9 @@ static int get(struct gb_store *s, const char *session, const char *volume, cons
                 return -1;
         if (!gb_gfid_eq(volume_id, &GB_GFID_NULL) && !gb_gfid_eq(volume_id, &id))
                 return gb_error_set(
-                        err, GB_ERR_NO_SESSION,
-                        "session %s was registered for an earlier volume named %s: unregister it and "
-                        "register it again",
-                        session, volume);
+                        err, GB_ERR_GAP,
+                        "session %s is of an earlier volume named %s, which is gone; run a full list", session,
+                        volume);
         out->session.gbx_name_val = strdup(session);
         out->volume.gbx_volname_val = strdup(volume);
         if (!out->session.gbx_name_val || !out->volume.gbx_volname_val)

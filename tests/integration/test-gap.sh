@@ -109,3 +109,21 @@ run_cli 0 register s-offon "$HOST" offon
 run_cli 0 s-offon -0 --out-file="$T/full"
 found "$T/mnt/offon" >"$T/want"
 same "$T/full" "$T/want" "list"
+
+it "a volume made anew under the same name: told, nothing moves on, and --on-gap=full begins anew"
+begin anew
+umount "$M"
+gv stop anew force
+gv delete anew
+rm -rf "$T"/bricks/anew-*
+make_volume anew dist1
+mount_volume anew
+echo 1 >"$M/of the new one"
+for i in 1 2; do fails 3 "session s-anew is of an earlier volume named anew" s-anew --out-file="$list"; done
+fails 3 "session s-anew is of an earlier volume named anew" commit s-anew
+run_cli 0 s-anew --on-gap=full --format=jsonl --out-file="$T/anew.jsonl" && listed "$T/anew.jsonl" "list" <<<"NEW of%20the%20new%20one"
+piped -F '"kind":"full"' <"$T/anew.jsonl" || problem "not a full list: $(head -n 1 "$T/anew.jsonl")"
+settle anew
+run_cli 0 s-anew --out-file="$T/settled.list"
+echo 2 >"$M/later"
+run_cli 0 s-anew --format=jsonl --out-file="$T/anew.jsonl" && listed "$T/anew.jsonl" "list afterwards" <<<"NEW later"

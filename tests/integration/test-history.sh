@@ -68,6 +68,36 @@ f_htime_middle() { # in the window
         h=$(htime "$1" "$2")
         printf '\001\002\003' | dd of="$h" bs=1 seek=$(($(stat -c %s "$h") - 100)) conv=notrunc status=none
 }
+f_htime_prefix() { # entries of another brick's, or from before the brick was moved
+        python3 - "$(htime "$1" "$2")" <<'END'
+import sys
+entries = open(sys.argv[1], "rb").read().split(b"\0")
+for i in range(-5, -2):
+    entries[i] = b"/elsewhere" + entries[i][10:]
+open(sys.argv[1], "r+b").write(b"\0".join(entries))
+END
+}
+# The brick is put back as it was before its last change: a copy, made while the volume was stopped.
+before_older() {
+        without_mount "$1" cp -a "$(brick_path "$1" "$2")" "$T/older-$1-$2"
+}
+f_older() {
+        without_mount "$1" put_back "$1" "$2"
+}
+put_back() {
+        rm -rf "$(brick_path "$1" "$2")"
+        mv "$T/older-$1-$2" "$(brick_path "$1" "$2")"
+}
+without_mount() { # VOLUME COMMAND...: stopped
+        local volume=$1
+        shift
+        umount "$T/mnt/$volume"
+        gv stop "$volume"
+        "$@" || problem "testbed: $*"
+        gv start "$volume"
+        all_up "$volume"
+        mount_volume "$volume"
+}
 f_moved_away() { mv "$(cl "$1" "$2")" "$(cl "$1" "$2").away"; }
 f_live_truncated() {
         wait_rollover "$1"
@@ -114,20 +144,10 @@ f_dir_changed() {
         sleep 1.3
 }
 f_silent() {
-        umount "$T/mnt/$1"
-        gv stop "$1"
-        gv set "$1" changelog.changelog off
-        gv start "$1"
-        all_up "$1"
-        mount_volume "$1"
+        without_mount "$1" gv set "$1" changelog.changelog off
         echo x >"$M/unseen"
         rm "$M/old"
-        umount "$M"
-        gv stop "$1"
-        gv set "$1" changelog.changelog on
-        gv start "$1"
-        all_up "$1"
-        mount_volume "$1"
+        without_mount "$1" gv set "$1" changelog.changelog on
 }
 f_silent_kill() { # without a stop of the volume
         umount "$T/mnt/$1"
@@ -170,7 +190,7 @@ all=()
 cases() {
         local type=$1 status=$2 bricks=$3 f
         shift 3
-        for f; do all+=("$type-$(tr _ - <<<"$f")|$type|$status|$bricks|$f"); done
+        for f; do all+=("$type-${bricks// /}-$(tr _ - <<<"$f")|$type|$status|$bricks|$f"); done
 }
 each() { # COMMAND: with v, type, status, bricks, fault, M and list set
         local one
@@ -188,7 +208,11 @@ begin() {
         run_cli 0 register "s-$v" "$HOST" "$v"
         run_cli 0 "s-$v" --out-file="$list"
 }
-work_before() { echo 2 >"$M/second"; }
+work_before() {
+        local b
+        [ "$(type -t "before_$fault")" != function ] || for b in $bricks; do "before_$fault" "$v" "$b"; done
+        echo 2 >"$M/second"
+}
 plain_list() { run_cli 0 "s-$v" --out-file="$list"; }
 work() {
         echo 3 >"$M/in-a-slice"
@@ -234,9 +258,9 @@ cases rep2 0 0 slice_short
 cases rep2 3 "0 1" slice_name
 if [ -n "${GB_LONG:-}" ]; then
         cases dist1 3 0 dir_changed slice_deleted slice_torn slice_header_only slice_empty slice_header slice_gfid slice_fop slice_name \
-                slice_zeros htime_torn htime_middle off_on silent version rollover_1
+                slice_zeros htime_torn htime_middle htime_prefix off_on silent version rollover_1 older
         cases rep2 0 1 slice_deleted slice_torn slice_foreign htime_torn htime_deleted live_truncated moved_away slice_zeros
-        cases rep2 3 "0 1" slice_deleted slice_zeros htime_torn
+        cases rep2 3 "0 1" slice_deleted slice_zeros htime_torn htime_prefix older
         cases disp 3 "0 1 2" slice_deleted slice_short
         cases disp 0 1 slice_deleted slice_short
 fi

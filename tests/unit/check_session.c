@@ -164,8 +164,8 @@ START_TEST(recreated_volume_of_that_name_is_noticed)
         gbx_session s;
 
         registered();
-        REFUSED(gb_store_get(store, S, V, &other_id, &s, &err), GB_ERR_NO_SESSION);
-        ck_assert_ptr_nonnull(strstr(err.text, "unregister"));
+        REFUSED(gb_store_get(store, S, V, &other_id, &s, &err), GB_ERR_GAP);
+        ck_assert_ptr_nonnull(strstr(err.text, "full list"));
 }
 END_TEST
 
