@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""unit.py UNIT COMMAND... - run a command as UNIT's [Service] would, where no systemd runs.
+"""confined.py UNIT COMMAND... - run a command as UNIT's [Service] would, where no systemd runs.
 
 Taken from the unit: CapabilityBoundingSet, NoNewPrivileges, SystemCallFilter with SystemCallErrorNumber,
 RestrictAddressFamilies, MemoryDenyWriteExecute, ProtectSystem=strict with ReadWritePaths (and the directories that
@@ -26,7 +26,7 @@ ARCH_X86_64 = 0xC000003E
 
 def must(result, what):
     if result != 0:
-        sys.exit(f"unit.py: {what}: {os.strerror(ctypes.get_errno())}")
+        sys.exit(f"confined.py: {what}: {os.strerror(ctypes.get_errno())}")
 
 
 def read_unit(path):
@@ -80,7 +80,7 @@ def numbers():
         if os.path.exists(header):
             with open(header) as f:
                 return {m[1]: int(m[2]) for m in re.finditer(r"#define __NR_(\w+) (\d+)", f.read())}
-    sys.exit("unit.py: no numbers of system calls")
+    sys.exit("confined.py: no numbers of system calls")
 
 
 def calls_of(word, known):

@@ -8,7 +8,7 @@ requires "the filter is written for x86_64" test "$(uname -m)" = x86_64
 # What a real unit has as its program.
 unit=$GB_BUILD/daemon/gbackupd.service
 real=$AGENT AGENT=$T/agent
-printf '#!/bin/sh\nexec python3 %s %s %s "$@"\n' "$GB_HERE/unit.py" "$unit" "$real" >"$AGENT" && chmod +x "$AGENT"
+printf '#!/bin/sh\nexec python3 %s %s %s "$@"\n' "$GB_HERE/confined.py" "$unit" "$real" >"$AGENT" && chmod +x "$AGENT"
 
 make_volume v 2x2
 mount_volume v
