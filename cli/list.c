@@ -18,6 +18,8 @@
 
 /* A line holds at most two paths, escaped six-fold, and some words. */
 #define LINE_MAX_BYTES (16 * GB_PATH_MAX + 4096)
+/* Bytes of lines between two looks at how far the list is. */
+#define LINES_AT_ONCE GB_OUTPUT_PLACE
 
 const struct gb_format_ops *const gb_formats[GB_FORMATS] = {
         [GB_FORMAT_PATHS] = &gb_format_paths,     [GB_FORMAT_CHANGES] = &gb_format_changes,
@@ -26,7 +28,7 @@ const struct gb_format_ops *const gb_formats[GB_FORMATS] = {
         [GB_FORMAT_BSDTAR] = &gb_format_tools[2], [GB_FORMAT_CPIO] = &gb_format_tools[3],
         [GB_FORMAT_BORG] = &gb_format_tools[4],   [GB_FORMAT_RESTIC] = &gb_format_tools[5],
         [GB_FORMAT_RCLONE] = &gb_format_tools[6], [GB_FORMAT_NETBACKUP] = &gb_format_netbackup,
-        [GB_FORMAT_CSV] = &gb_format_csv, [GB_FORMAT_TSV] = &gb_format_tsv};
+        [GB_FORMAT_CSV] = &gb_format_csv,         [GB_FORMAT_TSV] = &gb_format_tsv};
 
 enum gb_format gb_format_find(const char *name)
 {
@@ -286,6 +288,41 @@ int gb_list_entry(struct gb_list *l, const struct gb_entry *e, struct gb_error *
         struct gb_op op = gb_op_of_entry(GB_OP_NEW, e);
 
         return gb_list_op(l, &op, err);
+}
+
+int gb_list_lines(struct gb_list *l, struct gb_merge_lines *lines, struct gb_error *err)
+{
+        bool null = l->cli->o.null;
+
+        if (l->format != &gb_format_paths || l->cli->o.sink || !is_full(l) || l->info->types ||
+            l->parts.split)
+                return 0;
+        if (begin(l, err) < 0)
+                return -1;
+        if (gb_list_put_path(l, "", 0) < 0)
+                return no_memory(err);
+        /* A newline in it is in every line. */
+        if (GB_MERGE_LINE_MAX(l->full.len) > GB_OUTPUT_PLACE ||
+            (!null && l->full.len && memchr(l->full.data, '\n', l->full.len)))
+                return 0;
+        *lines = (struct gb_merge_lines){
+                .lead = (const char *)l->full.data, .lead_len = l->full.len, .end = null ? '\0' : '\n'};
+        lines->to = gb_output_place(gb_parts_now(&l->parts)->out, GB_MERGE_LINE_MAX(lines->lead_len),
+                                    &lines->room, err);
+        if (lines->room > LINES_AT_ONCE)
+                lines->room = LINES_AT_ONCE;
+        return lines->to ? 1 : -1;
+}
+
+void gb_list_lined(struct gb_list *l, const struct gb_merge_lines *lines)
+{
+        struct gb_part *part = gb_parts_now(&l->parts);
+
+        gb_output_placed(part->out, lines->used);
+        l->counts.entries += lines->n;
+        l->counts.new_ += lines->n;
+        part->counts.entries += lines->n;
+        part->counts.new_ += lines->n;
 }
 
 int gb_list_finish(struct gb_list *l, bool complete, struct gb_error *err)

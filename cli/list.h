@@ -2,9 +2,8 @@
  * list - an out-file in one of the formats, with its counts and what could not be expressed.
  *
  * Formats are a table of begin/line/end (format_*.c).  A line a format cannot express (a newline in
- * `paths` without --null) goes to FILE.skipped, NUL-terminated, and is counted.  Names that are gone may stand
- * beside it in FILE.gone (tool.h).  FILE.manifest tells what the
- * list was made from (manifest.h).
+ * `paths` without --null) goes to FILE.skipped, NUL-terminated, and is counted.  Names that are gone may
+ * stand beside it in FILE.gone (tool.h).  FILE.manifest tells what the list was made from (manifest.h).
  */
 #ifndef GB_LIST_H
 #define GB_LIST_H
@@ -12,6 +11,7 @@
 #include "cli.h"
 #include "base/block.h"
 #include "base/select.h"
+#include "merge.h"
 #include "op.h"
 #include "output.h"
 #include "parts.h"
@@ -58,10 +58,10 @@ enum gb_line { GB_LINE_NONE = 0, GB_LINE_DONE = 1, GB_LINE_SKIPPED = 2 };
 
 struct gb_format_ops {
         const char *name;
-        bool wants_gfids;           /* a full list should carry gfids */
-        bool wants_expanded;        /* descendants of renamed directories are lines of their own */
-        bool tells_mark;            /* has a list even for GB_LEVEL_MARK; else no file is written then */
-        const struct gb_tool *tool; /* NULL: for no program in particular */
+        bool wants_gfids;                /* a full list should carry gfids */
+        bool wants_expanded;             /* descendants of renamed directories are lines of their own */
+        bool tells_mark;                 /* has a list even for GB_LEVEL_MARK; else no file is written then */
+        const struct gb_tool *tool;      /* NULL: for no program in particular */
         int (*begin)(struct gb_list *l); /* of each part; NULL: nothing */
         /* Append the line for an op to l->line.  NONE: this format has no line for it; SKIPPED: it cannot
          * be expressed; -1: out of memory. */
@@ -83,6 +83,10 @@ int gb_list_open(struct gb_list *l, const struct gb_cli *c, const struct gb_list
                  struct gb_error *err);
 int gb_list_op(struct gb_list *l, const struct gb_op *op, struct gb_error *err);
 int gb_list_entry(struct gb_list *l, const struct gb_entry *e, struct gb_error *err);
+/* Is a full list nothing but its paths, one a line?  Then gb_merge_lines() may write many at a time, after
+ * the first call, and the second one counts them.  1, 0: give entries; -1. */
+int gb_list_lines(struct gb_list *l, struct gb_merge_lines *lines, struct gb_error *err);
+void gb_list_lined(struct gb_list *l, const struct gb_merge_lines *lines);
 /* Trailer, manifest, flush, sync. */
 int gb_list_finish(struct gb_list *l, bool complete, struct gb_error *err);
 /* Put the files in place. */

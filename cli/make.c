@@ -19,25 +19,38 @@
 #include "selection.h"
 #include "spool.h"
 
+/* The next paths of a scan, or the next entry if the list is more than paths: 1, 0 at the end, -1. */
+static int list_some(struct gb_list *l, struct gb_scan *s, struct gb_error *err)
+{
+        struct gb_merge_lines lines;
+        struct gb_entry e;
+        int rc = gb_list_lines(l, &lines, err);
+
+        if (rc < 0)
+                return -1;
+        if (rc == 1) {
+                rc = gb_scan_lines(s, &lines, err);
+                gb_list_lined(l, &lines);
+                if (rc < 1 || !lines.unusual)
+                        return rc;
+        }
+        rc = gb_scan_next(s, &e, err);
+        return rc == 1 && gb_list_entry(l, &e, err) < 0 ? -1 : rc;
+}
+
 int gb_make_full(const struct gb_cli *c, struct gb_volume *v, struct gb_list *l, bool *complete,
                  struct gb_error *err)
 {
         struct gb_scan_options o = {
                 .gfids = l->format->wants_gfids, .only_set = -1, .select = l->info->select};
         unsigned missing = 0;
-        struct gb_entry e;
         struct gb_scan *s;
         int rc = -1;
 
         gb_progress_say(c, "full list");
         s = gb_scan_open(c, v, &o, &missing, err);
-        while (s && (rc = gb_scan_next(s, &e, err)) == 1) {
+        while (s && (rc = list_some(l, s, err)) == 1)
                 gb_progress_tick(c, "full list", l->counts.entries);
-                if (gb_list_entry(l, &e, err) < 0) {
-                        rc = -1;
-                        break;
-                }
-        }
         gb_scan_close(s);
         *complete = !missing;
         return rc < 0 ? -1 : gb_list_finish(l, *complete, err);

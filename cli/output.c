@@ -1,5 +1,8 @@
 /*
  * output - see output.h.
+ *
+ * With a thread there are two buffers: one is filled while the other is hashed and written.  The thread is
+ * started when the first one is full, so a short list needs none.
  */
 #include <config.h>
 
@@ -7,6 +10,7 @@
 #include <fcntl.h>
 #include <libgen.h>
 #include <openssl/evp.h>
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,7 +22,21 @@
 #include "output.h"
 
 #define OUTPUT_BUFFER (256 * 1024)
-#define DIGEST_BYTES  32
+/* Of each of two.  From here on the page cache takes what it is given in large pieces. */
+#define AHEAD_BUFFER (1024 * 1024)
+#define DIGEST_BYTES 32
+
+/* Who writes a buffer that is full.  `busy` until that is done. */
+struct ahead {
+        pthread_t thread;
+        bool runs, busy, stop;
+        pthread_mutex_t mutex;
+        pthread_cond_t changed;
+        uint8_t *buffer; /* the one that is not filled just now */
+        size_t len;      /* of what it holds */
+        int rc;
+        struct gb_error error;
+};
 
 struct gb_output {
         char *path, *dir;
@@ -29,7 +47,9 @@ struct gb_output {
         uint64_t bytes;
         EVP_MD_CTX *hash; /* NULL: not wanted, or done */
         char digest[2 * DIGEST_BYTES + 1];
-        uint8_t buffer[OUTPUT_BUFFER];
+        uint8_t *buffer;
+        size_t size;
+        struct ahead *ahead; /* NULL: whoever fills the buffer writes it */
 };
 
 /* Temporary files that have a name just now: what gb_output_abandon() removes. */
@@ -99,12 +119,15 @@ struct gb_output *gb_output_open(const char *path, struct gb_error *err)
 {
         struct gb_output *o = calloc(1, sizeof(*o));
 
-        if (!o || !(o->path = strdup(path))) {
-                free(o);
+        if (o) {
+                o->fd = -1;
+                o->size = OUTPUT_BUFFER;
+        }
+        if (!o || !(o->path = strdup(path)) || !(o->buffer = malloc(OUTPUT_BUFFER))) {
+                gb_output_discard(o);
                 gb_error_set(err, GB_ERR_MEMORY, "out of memory");
                 return NULL;
         }
-        o->fd = -1;
         if (strcmp(path, "-") == 0) {
                 o->fd = STDOUT_FILENO;
                 o->to_stdout = true;
@@ -194,31 +217,161 @@ static int write_all(struct gb_output *o, const uint8_t *p, size_t n, struct gb_
         return 0;
 }
 
+static void *write_ahead(void *arg)
+{
+        struct gb_output *o = arg;
+        struct ahead *a = o->ahead;
+
+        pthread_mutex_lock(&a->mutex);
+        for (;;) {
+                int rc;
+
+                while (!a->busy && !a->stop)
+                        pthread_cond_wait(&a->changed, &a->mutex);
+                if (!a->busy)
+                        break;
+                pthread_mutex_unlock(&a->mutex);
+                rc = write_all(o, a->buffer, a->len, &a->error);
+                pthread_mutex_lock(&a->mutex);
+                a->rc = rc;
+                a->busy = false;
+                pthread_cond_signal(&a->changed);
+        }
+        pthread_mutex_unlock(&a->mutex);
+        return NULL;
+}
+
+int gb_output_ahead(struct gb_output *o, struct gb_error *err)
+{
+        struct ahead *a = calloc(1, sizeof(*a));
+        uint8_t *first = realloc(o->buffer, AHEAD_BUFFER);
+
+        if (first) {
+                o->buffer = first;
+                o->size = AHEAD_BUFFER;
+        }
+        if (!a || !first || !(a->buffer = malloc(AHEAD_BUFFER))) {
+                free(a);
+                return gb_error_set(err, GB_ERR_MEMORY, "out of memory");
+        }
+        pthread_mutex_init(&a->mutex, NULL);
+        pthread_cond_init(&a->changed, NULL);
+        o->ahead = a;
+        return 0;
+}
+
+/* Until the other buffer is written.  0, -1 and why it could not be. */
+static int wait_for_ahead(struct ahead *a, struct gb_error *err)
+{
+        pthread_mutex_lock(&a->mutex);
+        while (a->busy)
+                pthread_cond_wait(&a->changed, &a->mutex);
+        pthread_mutex_unlock(&a->mutex);
+        if (a->rc < 0 && err)
+                *err = a->error;
+        return a->rc;
+}
+
+static int hand_over(struct gb_output *o, struct gb_error *err)
+{
+        struct ahead *a = o->ahead;
+        uint8_t *full = o->buffer;
+        int rc;
+
+        if (!a->runs) {
+                rc = pthread_create(&a->thread, NULL, write_ahead, o);
+                if (rc != 0)
+                        return gb_error_set(err, GB_ERR_SYSTEM, "%s: cannot start a thread: %s", o->path,
+                                            strerror(rc));
+                a->runs = true;
+        }
+        if (wait_for_ahead(a, err) < 0)
+                return -1;
+        pthread_mutex_lock(&a->mutex);
+        o->buffer = a->buffer;
+        a->buffer = full;
+        a->len = o->used;
+        o->used = 0;
+        a->busy = true;
+        pthread_cond_signal(&a->changed);
+        pthread_mutex_unlock(&a->mutex);
+        return 0;
+}
+
+static void end_ahead(struct ahead *a)
+{
+        if (a->runs) {
+                pthread_mutex_lock(&a->mutex);
+                a->stop = true;
+                pthread_cond_signal(&a->changed);
+                pthread_mutex_unlock(&a->mutex);
+                pthread_join(a->thread, NULL);
+        }
+        pthread_mutex_destroy(&a->mutex);
+        pthread_cond_destroy(&a->changed);
+        free(a->buffer);
+        free(a);
+}
+
 static int flush(struct gb_output *o, struct gb_error *err)
 {
         size_t n = o->used;
 
+        if (o->ahead && n)
+                return hand_over(o, err);
         o->used = 0;
         return write_all(o, o->buffer, n, err);
 }
 
 int gb_output_write(struct gb_output *o, const void *bytes, size_t n, struct gb_error *err)
 {
-        if (!n) /* bytes may be NULL */
-                return 0;
+        const uint8_t *p = bytes;
+
         o->bytes += n;
-        if (n > OUTPUT_BUFFER - o->used && flush(o, err) < 0)
-                return -1;
-        if (n > OUTPUT_BUFFER)
-                return write_all(o, bytes, n, err);
-        memcpy(o->buffer + o->used, bytes, n);
+        while (n > o->size - o->used) {
+                size_t fits = o->size - o->used;
+
+                memcpy(o->buffer + o->used, p, fits);
+                o->used = o->size;
+                p += fits;
+                n -= fits;
+                if (flush(o, err) < 0)
+                        return -1;
+        }
+        if (n) /* bytes may be NULL */
+                memcpy(o->buffer + o->used, p, n);
         o->used += n;
         return 0;
 }
 
+uint8_t *gb_output_place(struct gb_output *o, size_t least, size_t *room, struct gb_error *err)
+{
+        if (o->size - o->used < least && flush(o, err) < 0)
+                return NULL;
+        *room = o->size - o->used;
+        return o->buffer + o->used;
+}
+
+void gb_output_placed(struct gb_output *o, size_t n)
+{
+        o->used += n;
+        o->bytes += n;
+}
+
+/* The last bytes are few: no thread for them. */
+static int flush_last(struct gb_output *o, struct gb_error *err)
+{
+        size_t n = o->used;
+
+        if (o->ahead && wait_for_ahead(o->ahead, err) < 0)
+                return -1;
+        o->used = 0;
+        return write_all(o, o->buffer, n, err);
+}
+
 int gb_output_finish(struct gb_output *o, struct gb_error *err)
 {
-        if (flush(o, err) < 0 || end_hash(o, err) < 0)
+        if (flush_last(o, err) < 0 || end_hash(o, err) < 0)
                 return -1;
         if (!o->to_stdout && fsync(o->fd) < 0)
                 return gb_error_sys(err, GB_ERR_SYSTEM, "%s: sync", o->path);
@@ -276,6 +429,8 @@ void gb_output_discard(struct gb_output *o)
 {
         if (!o)
                 return;
+        if (o->ahead)
+                end_ahead(o->ahead);
         if (o->temporary) {
                 unlink(o->temporary);
                 forget(o->temporary);
@@ -283,6 +438,7 @@ void gb_output_discard(struct gb_output *o)
         if (o->fd >= 0 && !o->to_stdout)
                 close(o->fd);
         EVP_MD_CTX_free(o->hash);
+        free(o->buffer);
         free(o->temporary);
         free(o->dir);
         free(o->path);

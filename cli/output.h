@@ -13,7 +13,8 @@
 #include "base/error.h"
 
 /* Files that are written at one time. */
-#define GB_OUTPUTS_MAX 72
+#define GB_OUTPUTS_MAX  72
+#define GB_OUTPUT_PLACE (128 * 1024)
 
 struct gb_output;
 
@@ -22,7 +23,13 @@ struct gb_output *gb_output_open(const char *path, struct gb_error *err);
 int gb_output_hash(struct gb_output *o, struct gb_error *err);
 /* Let others read it: a list is for its owner only.  stdout is left alone. */
 int gb_output_mode(struct gb_output *o, unsigned mode, struct gb_error *err);
+/* For a file that may become long, before the first write: a thread writes it, while more is made. */
+int gb_output_ahead(struct gb_output *o, struct gb_error *err);
 int gb_output_write(struct gb_output *o, const void *bytes, size_t n, struct gb_error *err);
+/* To make bytes in place: where the next ones go, and how many of them at most; at least `least`, which is no
+ * more than GB_OUTPUT_PLACE.  Then how many they became.  NULL: error. */
+uint8_t *gb_output_place(struct gb_output *o, size_t least, size_t *room, struct gb_error *err);
+void gb_output_placed(struct gb_output *o, size_t n);
 /* Flush and sync; the file has no name yet.  Then gb_output_publish() cannot fail for lack of space. */
 int gb_output_finish(struct gb_output *o, struct gb_error *err);
 /* After finish, if it was asked for: 64 hexadecimal digits, owned by `o`; else NULL. */

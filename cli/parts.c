@@ -40,6 +40,8 @@ int gb_parts_open(struct gb_parts *p, const char *file, unsigned split, bool has
                 part->out = gb_output_open(part->name, err);
                 if (!part->out || (hash && gb_output_hash(part->out, err) < 0))
                         return -1;
+                if (!split && gb_output_ahead(part->out, err) < 0)
+                        return -1;
         }
         return 0;
 }

@@ -17,8 +17,8 @@
 struct lane {
         struct gb_vbrick *brick;
         struct gb_feed *feed;
-        struct gb_block_reader reader;
-        bool united; /* with others of its set, since each may be behind */
+        uint64_t before; /* entries of the agents that it replaced */
+        bool united;     /* with others of its set, since each may be behind */
 };
 
 struct gb_scan {
@@ -34,8 +34,8 @@ struct gb_scan {
         struct gb_merge *merge;
 };
 
-/* Nothing is measured, and so everything fits, where it cannot be known: on an arbiter, and (to say that a file does
- * not fit) on bricks of which none knows all. */
+/* Nothing is measured, and so everything fits, where it cannot be known: on an arbiter, and (to say that a
+ * file does not fit) on bricks of which none knows all. */
 static void measure_for(const struct gb_scan *s, const struct lane *l, gbx_scan_fit *q)
 {
         const struct gb_measure *m = &s->o.select->measure;
@@ -50,6 +50,7 @@ static void measure_for(const struct gb_scan *s, const struct lane *l, gbx_scan_
 
 static void query_for(const struct gb_scan *s, const struct lane *l, gbx_query *q)
 {
+        const struct gb_block_reader *so_far = gb_merge_reader(s->merge, (unsigned)(l - s->lanes));
         gbx_scan *scan = &q->gbx_query_u.scan;
 
         memset(q, 0, sizeof(*q));
@@ -59,8 +60,8 @@ static void query_for(const struct gb_scan *s, const struct lane *l, gbx_query *
                 scan = &q->gbx_query_u.fit.scan;
                 measure_for(s, l, &q->gbx_query_u.fit);
         }
-        scan->after.gbx_path_val = (char *)(uintptr_t)l->reader.path;
-        scan->after.gbx_path_len = (unsigned)l->reader.len;
+        scan->after.gbx_path_val = (char *)(uintptr_t)so_far->path;
+        scan->after.gbx_path_len = (unsigned)so_far->len;
         scan->linkto = s->volume->n_sets > 1;
         scan->gfids = s->o.gfids;
         scan->shards = s->o.shards;
@@ -86,7 +87,7 @@ static int open_lane(struct gb_scan *s, struct lane *l, struct gb_error *err)
         if (!client)
                 return -1;
         query_for(s, l, &q);
-        l->reader.count = 0;
+        l->before = gb_merge_reader(s->merge, (unsigned)(l - s->lanes))->count;
         l->feed = gb_feed_open(client, s->volume->name, l->brick->path, l->brick->name, &q, s->chunk, err);
         l->brick->scanned = l->brick->scanned || l->feed;
         return l->feed ? 0 : -1;
@@ -120,43 +121,34 @@ static int replace(struct gb_scan *s, struct lane *l, struct gb_error *why, stru
                             why->text, set);
 }
 
-/* Move a lane to its next entry: 1, 0 at its end, -1. */
-static int advance(void *arg, unsigned lane, struct gb_entry *e, size_t *same, struct gb_error *err)
+/* A lane's next block: 1, 0 at its end, -1. */
+static int more(void *arg, unsigned lane, const void **data, size_t *len, struct gb_error *err)
 {
         struct gb_scan *s = arg;
         struct lane *l = &s->lanes[lane];
 
         for (;;) {
-                const void *data;
-                size_t len;
                 struct gb_error why = {0};
-                int rc = gb_block_next(&l->reader, e, &why);
+                int rc = gb_feed_next(l->feed, data, len, &why);
 
-                if (rc == 1) {
-                        *same = l->reader.same;
+                if (rc == 1)
                         return 1;
-                }
-                if (rc == 0) {
-                        rc = gb_feed_next(l->feed, &data, &len, &why);
-                        if (rc == 0)
-                                return gb_feed_check(l->feed, l->reader.count, err);
-                        if (rc == 1) {
-                                gb_block_feed(&l->reader, data, len);
-                                continue;
-                        }
-                } else {
-                        gb_error_prefix(&why, "%s", l->brick->name);
-                        if (err)
-                                *err = why;
-                        return -1;
-                }
+                if (rc == 0)
+                        return gb_feed_check(l->feed, gb_merge_reader(s->merge, lane)->count - l->before,
+                                             err);
                 if (!gb_volume_spares(why.code) || replace(s, l, &why, err) < 0) {
                         if (!gb_volume_spares(why.code) && err)
                                 *err = why;
                         return -1;
                 }
-                gb_block_feed(&l->reader, NULL, 0);
         }
+}
+
+static void blame(void *arg, unsigned lane, struct gb_error *err)
+{
+        struct gb_scan *s = arg;
+
+        gb_error_prefix(err, "%s", s->lanes[lane].brick->name);
 }
 
 static int add_set(struct gb_scan *s, unsigned set, unsigned *missing, struct gb_error *err)
@@ -176,14 +168,18 @@ static int add_set(struct gb_scan *s, unsigned set, unsigned *missing, struct gb
 
                 l->brick = pick[i];
                 l->united = n > 1;
-                gb_block_reader_init(&l->reader);
         }
         return 0;
 }
 
 static int start_lanes(struct gb_scan *s, struct gb_error *err)
 {
+        static const struct gb_merge_source from = {more, blame};
+
         s->chunk = gb_feed_chunk(s->n_lanes);
+        s->merge = gb_merge_new(s->n_lanes, &from, s, err);
+        if (!s->merge)
+                return -1;
         for (unsigned i = 0; i < s->n_lanes; i++) {
                 struct gb_error why = {0};
 
@@ -196,8 +192,7 @@ static int start_lanes(struct gb_scan *s, struct gb_error *err)
                 if (replace(s, &s->lanes[i], &why, err) < 0)
                         return -1;
         }
-        s->merge = gb_merge_new(s->n_lanes, advance, s, err);
-        return s->merge ? gb_merge_start(s->merge, err) : -1;
+        return gb_merge_start(s->merge, err);
 }
 
 static int copy_rules(struct gb_scan *s, struct gb_error *err)
@@ -274,6 +269,11 @@ fail:
 int gb_scan_next(struct gb_scan *s, struct gb_entry *e, struct gb_error *err)
 {
         return gb_merge_take(s->merge, e, err);
+}
+
+int gb_scan_lines(struct gb_scan *s, struct gb_merge_lines *l, struct gb_error *err)
+{
+        return gb_merge_lines(s->merge, l, err);
 }
 
 void gb_scan_close(struct gb_scan *s)

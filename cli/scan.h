@@ -9,6 +9,7 @@
 
 #include "base/block.h"
 #include "base/select.h"
+#include "merge.h"
 #include "volume.h"
 
 /* Unix seconds by a brick's clock; 0: no bound. */
@@ -41,6 +42,8 @@ struct gb_scan *gb_scan_open(const struct gb_cli *c, struct gb_volume *v, const 
                              unsigned *missing, struct gb_error *err);
 /* 1 and *e (borrowed until the next call), 0, -1 */
 int gb_scan_next(struct gb_scan *s, struct gb_entry *e, struct gb_error *err);
+/* Many paths at a time, as gb_merge_lines(). */
+int gb_scan_lines(struct gb_scan *s, struct gb_merge_lines *l, struct gb_error *err);
 void gb_scan_close(struct gb_scan *s);
 
 #endif

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "block_step.h"
 #include "order.h"
 
 #define TYPE_GFID 0x80
@@ -110,9 +111,14 @@ int gb_block_add(struct gb_block_writer *w, const struct gb_entry *e)
 void gb_block_reader_init(struct gb_block_reader *r)
 {
         r->in = (struct gb_reader){0};
-        r->len = r->same = 0;
+        r->len = r->same = r->name = 0;
         r->count = 0;
+        r->gfid = NULL;
+        r->type = 0;
+        r->path[0] = '\0';
+        r->newline = false;
         r->block_start = true;
+        r->step_until = NULL;
 }
 
 void gb_block_feed(struct gb_block_reader *r, const void *data, size_t len)
@@ -120,6 +126,7 @@ void gb_block_feed(struct gb_block_reader *r, const void *data, size_t len)
         r->in.p = data;
         r->in.end = r->in.p + len;
         r->block_start = true;
+        r->step_until = NULL; /* not the first one */
 }
 
 static inline bool get_length(struct gb_reader *in, uint64_t *v)
@@ -158,12 +165,37 @@ static int malformed(const struct gb_block_reader *r, struct gb_error *err, cons
                             r->path);
 }
 
-/* On failure the reader stays where it is, so that asking again fails again. */
-int gb_block_next(struct gb_block_reader *r, struct gb_entry *e, struct gb_error *err)
+/* Where the last component of a path begins that is `shared` bytes of the path so far and then `rest`. */
+static size_t name_start(const struct gb_block_reader *r, size_t shared, const uint8_t *rest, size_t n)
+{
+        const uint8_t *slash = memrchr(rest, '/', n);
+        const char *before;
+
+        if (slash)
+                return shared + (size_t)(slash + 1 - rest);
+        if (shared >= r->name)
+                return r->name;
+        before = memrchr(r->path, '/', shared);
+        return before ? (size_t)(before + 1 - r->path) : 0;
+}
+
+/* A name of two bytes may be "..". */
+static void allow_steps(struct gb_block_reader *r)
+{
+        bool none = r->newline || gb_reader_left(&r->in) <= GB_STEP_BYTES;
+
+        r->step_until = none ? NULL : r->in.end - GB_STEP_BYTES;
+        r->step_from = r->name;
+        r->step_least = r->name + 3;
+        r->step_most = GB_PATH_MAX - r->name < GB_NAME_MAX ? GB_PATH_MAX : r->name + GB_NAME_MAX;
+}
+
+/* Any entry.  On failure the reader stays where it is, so that asking again fails again. */
+static int next_slowly(struct gb_block_reader *r, struct gb_error *err)
 {
         struct gb_reader in = r->in;
+        const uint8_t *rest, *gfid;
         uint64_t shared, n;
-        const uint8_t *rest;
         uint8_t type;
         size_t same;
 
@@ -177,26 +209,42 @@ int gb_block_next(struct gb_block_reader *r, struct gb_entry *e, struct gb_error
                 return malformed(r, err, "path too long");
         if (!gb_get_raw(&in, (size_t)n, &rest) || !gb_get_u8(&in, &type))
                 return malformed(r, err, "cut off");
-        e->has_gfid = type & TYPE_GFID;
-        e->type = (char)(type & ~TYPE_GFID);
-        if (!gb_entry_type_valid(e->type))
+        if (!gb_entry_type_valid((char)(type & ~TYPE_GFID)))
                 return malformed(r, err, "unknown type");
-        if (e->has_gfid && !gb_get_gfid(&in, &e->gfid))
+        if ((type & TYPE_GFID) && !gb_get_raw(&in, sizeof(gb_gfid), &gfid))
                 return malformed(r, err, "cut off");
-        if (!e->has_gfid)
-                e->gfid = GB_GFID_NULL;
         if (gb_path_cmp_same((const char *)rest, (size_t)n, r->path + shared, r->len - (size_t)shared,
                              &same) <= 0)
                 return malformed(r, err, "path out of order");
         if (!rest_valid(r, (size_t)shared, (const char *)rest, (size_t)n))
                 return malformed(r, err, "bad path");
+        r->name = name_start(r, (size_t)shared, rest, (size_t)n);
         memcpy(r->path + shared, rest, (size_t)n);
         r->len = (size_t)(shared + n);
+        r->path[r->len] = '\0';
+        r->newline = r->newline ? memchr(r->path, '\n', r->len) : memchr(rest, '\n', (size_t)n);
         r->same = (size_t)shared + same;
+        r->type = (char)(type & ~TYPE_GFID);
+        r->gfid = type & TYPE_GFID ? gfid : NULL;
         r->in = in;
         r->block_start = false;
         r->count++;
-        e->path = r->path;
-        e->len = r->len;
+        allow_steps(r);
         return 1;
+}
+
+int gb_block_move(struct gb_block_reader *r, struct gb_error *err)
+{
+        uint64_t unit;
+
+        return gb_block_step(r, &unit) ? 1 : next_slowly(r, err);
+}
+
+int gb_block_next(struct gb_block_reader *r, struct gb_entry *e, struct gb_error *err)
+{
+        int rc = gb_block_move(r, err);
+
+        if (rc == 1)
+                gb_block_entry(r, e);
+        return rc;
 }

@@ -81,7 +81,7 @@ at_most "instructions a name that may be a linkto file" \
         "$(beyond "$(instructions "$T/walk" -c -l "$T/brick")" "$(instructions "$T/walk" -c -l "$T/empty")")" $files 690
 at_most "instructions a merged path of 16 lanes" \
         "$(beyond "$(instructions "$T/merge" run "$T/list" "$T/lanes" 16)" "$(instructions "$T/merge" run "$T/list" "$T/few" 16)")" \
-        32000 900
+        32000 480
 at_most "instructions a record" \
         "$(beyond "$(instructions "$T/slices" -n 5 "${slice[@]}")" "$(instructions "$T/slices" -n 1 "${slice[@]}")")" 20000 910
 at_most "system calls a slice" \

@@ -5,11 +5,13 @@
 #include <config.h>
 
 #include <check.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "base/block.h"
+#include "base/block_step.h"
 #include "base/order.h"
 #include "random.h"
 
@@ -186,6 +188,83 @@ START_TEST(every_bit_flip_yields_sorted_valid_paths_or_fails)
 }
 END_TEST
 
+/* The same bytes by gb_block_move(), which takes steps where it can, and without steps. */
+static void move_both_ways(const uint8_t *data, size_t len)
+{
+        static struct gb_block_reader steps, no_steps;
+        struct gb_error a = {0}, b = {0};
+        int rc;
+
+        gb_block_reader_init(&steps);
+        gb_block_reader_init(&no_steps);
+        gb_block_feed(&steps, data, len);
+        gb_block_feed(&no_steps, data, len);
+        do {
+                uint64_t unit;
+                bool step;
+
+                no_steps.step_until = NULL;
+                rc = gb_block_move(&no_steps, &a);
+                step = gb_block_step(&steps, &unit);
+                EXPECT(step || gb_block_move(&steps, &b) == rc);
+                EXPECT(!step || (rc == 1 && unit == gb_block_unit(&no_steps, no_steps.same)));
+                EXPECT(strcmp(a.text, b.text) == 0);
+                EXPECT(steps.in.p == no_steps.in.p && steps.len == no_steps.len &&
+                       steps.same == no_steps.same);
+                EXPECT(steps.name == no_steps.name && steps.newline == no_steps.newline);
+                EXPECT(steps.count == no_steps.count);
+                EXPECT(steps.type == no_steps.type && steps.gfid == no_steps.gfid);
+                EXPECT(memcmp(steps.path, no_steps.path, steps.len + 1) == 0);
+        } while (rc == 1);
+}
+
+/* Names of one directory, some long, with what a name may hold; sometimes damaged. */
+START_TEST(a_step_judges_as_the_reader_does)
+{
+        static const char letters[] = "-bcdefghijklmnopqrstuvwxyz.\n\xff!";
+        static struct item items[PATHS];
+        struct random r = {(uint64_t)_i + 1};
+        struct gb_buf out;
+        size_t n = 1;
+
+        for (size_t i = 0; i < PATHS; i++) {
+                size_t len =
+                        (size_t)sprintf(items[i].path, "dir%c%zu/", random_below(&r, 8) ? 'x' : '\n', i / 50);
+                size_t name = 1 + random_below(&r, random_below(&r, 4) ? 6 : 40);
+
+                for (size_t k = 0; k < name; k++)
+                        items[i].path[len++] =
+                                random_below(&r, 20)
+                                        ? letters[random_below(&r, k < 3 ? 6 : sizeof(letters) - 1)]
+                                        : '.';
+                items[i].e = (struct gb_entry){.path = items[i].path, .len = len, .type = 'f'};
+                items[i].e.has_gfid = random_below(&r, 2);
+        }
+        qsort(items, PATHS, sizeof(*items), by_path);
+        for (size_t i = 0; i < PATHS; i++)
+                items[i].e.path = items[i].path;
+        for (size_t i = 1; i < PATHS; i++)
+                if (by_path(&items[i], &items[n - 1]) != 0) {
+                        items[n] = items[i];
+                        items[n].e.path = items[n].path;
+                        n++;
+                }
+        gb_buf_init(&out, 1024 * 1024);
+        encode(items, n, &out);
+        move_both_ways(out.data, out.len);
+        for (int i = 0; i < 400; i++) {
+                size_t at = random_below(&r, out.len);
+                uint8_t was = out.data[at];
+
+                out.data[at] = random_below(&r, 3) ? (uint8_t)random_below(&r, 256)
+                                                   : (uint8_t) "/.\n\0f\x80"[random_below(&r, 6)];
+                move_both_ways(out.data, out.len);
+                out.data[at] = was;
+        }
+        gb_buf_fini(&out);
+}
+END_TEST
+
 START_TEST(noise_never_crashes_the_reader)
 {
         struct random r = {(uint64_t)_i};
@@ -336,6 +415,7 @@ int main(void)
         tcase_add_loop_test(tc, entries_come_back_as_they_went_in_over_many_blocks, 0, 20);
         tcase_add_loop_test(tc, every_truncation_ends_early_or_fails, 0, 3);
         tcase_add_loop_test(tc, every_bit_flip_yields_sorted_valid_paths_or_fails, 0, 3);
+        tcase_add_loop_test(tc, a_step_judges_as_the_reader_does, 0, 50);
         tcase_add_loop_test(tc, noise_never_crashes_the_reader, 0, 3);
         tcase_add_test(tc, reader_refuses_each_broken_rule);
         tcase_add_test(tc, reader_refuses_a_name_grown_too_long_by_sharing);
