@@ -18,6 +18,7 @@
 #include <string.h>
 #include <sys/xattr.h>
 #include <unistd.h>
+#include <xxhash.h>
 
 #include "base/cleanup.h"
 #include "base/limits.h"
@@ -98,6 +99,16 @@ fail:
         return NULL;
 }
 
+int gb_brick_keep_notes(struct gb_brick *b, const char *folder, struct gb_error *err)
+{
+        unsigned long long hash = XXH64(b->path, strlen(b->path), 0);
+
+        if (asprintf(&b->notes, "%s/notes-%016llx", folder, hash) >= 0)
+                return 0;
+        b->notes = NULL;
+        return gb_error_set(err, GB_ERR_MEMORY, "%s: out of memory", b->path);
+}
+
 void gb_brick_close(struct gb_brick *b)
 {
         if (!b)
@@ -109,6 +120,7 @@ void gb_brick_close(struct gb_brick *b)
         free(b->path);
         free(b->volume);
         free(b->afr);
+        free(b->notes);
         free(b);
 }
 

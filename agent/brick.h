@@ -27,6 +27,7 @@ struct gb_brick {
         char *afr;          /* owned; "trusted.afr.<volume>-client-": the xattrs that blame a sibling */
         uint64_t volume_version; /* glusterd's `version` of the volume when opened */
         bool sharded;       /* the root has a .shard directory with the shard gfid */
+        char *notes;        /* owned; file for what is to be known of it next time (lost.h); NULL: none */
 };
 
 /* Open and verify.  GB_ERR_NO_VOLUME; GB_ERR_NO_BRICK: glusterd does not list it for this node;
@@ -37,6 +38,8 @@ struct gb_brick *gb_brick_open(const struct gb_glusterd *gd, const char *volume,
 /* The same without glusterd: for unit tests and the bench's own bricks.  The root needs its gfid and
  * .glusterfs; volume_id is what the root says, or all zero; node is zero, index 0. */
 struct gb_brick *gb_brick_open_bare(const char *path, const char *volume, struct gb_error *err);
+/* Notes of this brick are kept in a file of `folder`. */
+int gb_brick_keep_notes(struct gb_brick *b, const char *folder, struct gb_error *err);
 void gb_brick_close(struct gb_brick *b);
 static inline void gb_brick_cleanup(struct gb_brick **b)
 {

@@ -47,8 +47,11 @@ struct gb_changes {
         const struct gb_brick *brick;
         bool look;
         enum phase phase;
-        bool begun; /* the phase's section item is out */
-        bool told;  /* the brick's item is out */
+        bool begun;  /* the phase's section item is out */
+        bool told;   /* the brick's item is out */
+        bool search; /* for directories without handles: before anything else */
+        int in_hand; /* what was taken and has to be looked at again after that: as it was called then, or 0
+                      */
 
         struct gb_history *history;
         struct gb_events *events;
@@ -122,6 +125,7 @@ struct gb_changes *gb_changes_open(const struct gb_brick *b, const struct gb_glu
         c->resolver = gb_resolver_new(b, err);
         if (!c->resolver)
                 goto fail;
+        gb_resolver_may_search(c->resolver);
         c->events = gb_events_new(&b->volume_id, o->memory - objects - dirs - before - shards - sent,
                                   o->tmpdir, err);
         if (!c->events)
@@ -239,16 +243,20 @@ static int look_for_dir(struct gb_changes *c, struct gb_error *err)
         return rc < 0 ? -1 : 1;
 }
 
-/* Look at the fact in hand.  1 it counts, 0 it was a shard's, -1. */
+/* Look at the fact in hand.  1 it counts, 0 it was a shard's, 2 it has to be looked at again, -1. */
 static int look(struct gb_changes *c, struct gb_error *err)
 {
         gb_gfid base;
+        int rc;
 
         c->looked++;
         if (!c->look)
                 return look_for_dir(c, err);
-        if (gb_resolver_look(c->resolver, &c->fact, &base, err) < 0)
-                return -1;
+        rc = gb_resolver_look(c->resolver, &c->fact, &base, err);
+        if (rc) {
+                c->search = rc == 1;
+                return rc < 0 ? -1 : 2;
+        }
         if (gb_gfid_eq(&base, &GB_GFID_NULL))
                 return 1;
         return add_shard(c, &base, err);
@@ -294,30 +302,36 @@ static int store_for_section(struct gb_changes *c, struct gb_error *err)
         return store(c, c->fact.flags & GB_FACT_DIR ? c->dirs : c->objects, err);
 }
 
-/* One group: 1, 0 at the end, -1. */
+/* One group: 1, 0 at the end, 2 it has to be looked at again, -1. */
 static int look_at_group(struct gb_changes *c, struct gb_error *err)
 {
-        int kind = gb_events_next(c->events, &c->fact, err), rc;
+        int kind = c->in_hand ? 1 : gb_events_next(c->events, &c->fact, err), rc;
 
         if (kind <= 0)
                 return kind;
         if (kind == 2)
                 return c->look && store(c, c->before, err) < 0 ? -1 : 1;
         rc = look(c, err);
+        c->in_hand = rc == 2;
+        if (rc == 2)
+                return 2;
         if (rc <= 0)
                 return rc < 0 ? -1 : 1;
         c->dir_renamed |= is_renamed_dir(&c->fact);
         return store_for_section(c, err) < 0 ? -1 : 1;
 }
 
-/* One object that only had records before: 1, 0 at the end, -1. */
+/* One object that only had records before: the same. */
 static int look_at_before(struct gb_changes *c, struct gb_error *err)
 {
-        int rc = c->dir_renamed ? next_stored(c, c->before, err) : 0;
+        int rc = c->in_hand ? 1 : c->dir_renamed ? next_stored(c, c->before, err) : 0;
 
         if (rc <= 0)
                 return rc;
         rc = look(c, err);
+        c->in_hand = rc == 2;
+        if (rc == 2)
+                return 2;
         if (rc <= 0 || c->fact.look == GB_LOOK_ABSENT)
                 return rc < 0 ? -1 : 1;
         return store_for_section(c, err) < 0 ? -1 : 1;
@@ -331,7 +345,7 @@ static int look_at_all(struct gb_changes *c, gb_deadline until, struct gb_error 
 
                 if (rc <= 0)
                         return rc;
-                if (passed(until))
+                if (rc == 2 || passed(until))
                         return 1;
         }
 }
@@ -343,8 +357,14 @@ static uint64_t *place_of(struct gb_changes *c, const gb_gfid *dir)
         return gb_gfidmap_put(&c->sent, dir, NULL);
 }
 
+/* No handle, and no record says that it was removed. */
+static bool may_be_lost(const struct gb_changes *c, const gb_gfid *dir)
+{
+        return !gb_events_removed(c->events, dir) && gb_resolver_could_search(c->resolver);
+}
+
 /* Find the directories from `dir` upwards that were not sent yet, into c->chain.  The verdict on `dir`
- * itself, or -1. */
+ * itself; -2 a search is needed first (c->search); -1. */
 static int find_chain(struct gb_changes *c, const gb_gfid *dir, struct gb_error *err)
 {
         gb_gfid g = *dir;
@@ -364,6 +384,10 @@ static int find_chain(struct gb_changes *c, const gb_gfid *dir, struct gb_error 
                                        err);
                 if (rc < 0)
                         return -1;
+                if (rc == 0 && may_be_lost(c, &g)) {
+                        c->search = true;
+                        return -2;
+                }
                 if (rc == 0 || internal)
                         *place = rc == 0 ? PLACE_ABSENT : PLACE_INTERNAL;
                 if (*place)
@@ -376,14 +400,14 @@ static int find_chain(struct gb_changes *c, const gb_gfid *dir, struct gb_error 
 }
 
 /* Send a directory and all above it, as far as they exist here; from the top, so that whatever was
- * sent has all above it sent.  1: no room; else its place; -1. */
+ * sent has all above it sent.  1: no room, or a search comes first; else its place; -1. */
 static int send_dir(struct gb_changes *c, const gb_gfid *dir, struct gb_buf *out, enum place *place,
                     struct gb_error *err)
 {
         int found = find_chain(c, dir, err);
 
         if (found < 0)
-                return -1;
+                return found == -2 ? 1 : -1;
         *place = found == PLACE_NEW ? PLACE_SENT : (enum place)found;
         while (found == PLACE_NEW && c->chain.n) {
                 const gb_gfid *g = &c->chain.v[c->chain.n - 1];
@@ -468,17 +492,22 @@ static int next_shard(struct gb_changes *c, struct gb_error *err)
         const uint8_t *rec;
         size_t len;
         gb_gfid ignored;
-        int rc = gb_sorter_next(c->shards, &rec, &len, err);
+        int rc = c->in_hand ? 1 : gb_sorter_next(c->shards, &rec, &len, err);
 
         if (rc != 1)
                 return rc;
-        if (memcmp(rec, c->last_shard.b, sizeof(c->last_shard.b)) == 0)
-                return 1;
-        gb_fact_reset(&c->fact);
-        memcpy(c->fact.gfid.b, rec, sizeof(c->fact.gfid.b));
-        c->last_shard = c->fact.gfid;
-        if (c->look && gb_resolver_look(c->resolver, &c->fact, &ignored, err) < 0)
-                return -1;
+        if (!c->in_hand) {
+                if (memcmp(rec, c->last_shard.b, sizeof(c->last_shard.b)) == 0)
+                        return 1;
+                gb_fact_reset(&c->fact);
+                memcpy(c->fact.gfid.b, rec, sizeof(c->fact.gfid.b));
+                c->last_shard = c->fact.gfid;
+        }
+        rc = c->look ? gb_resolver_look(c->resolver, &c->fact, &ignored, err) : 0;
+        c->in_hand = rc == 1;
+        c->search = rc == 1;
+        if (rc)
+                return rc;
         c->fact.flags = GB_FACT_DATA;
         c->ready = true;
         return 1;
@@ -521,7 +550,7 @@ static int send_section(struct gb_changes *c, struct gb_buf *out, gb_deadline un
                 rc = sections[c->phase].next(c, err);
                 if (rc <= 0)
                         return rc;
-                if (passed(until))
+                if (c->search || passed(until))
                         return 1;
         }
 }
@@ -550,14 +579,19 @@ static int finish_phase(struct gb_changes *c, struct gb_error *err)
 int gb_changes_fill(struct gb_changes *c, struct gb_buf *out, gb_deadline until, struct gb_error *err)
 {
         while (c->phase != PHASE_END) {
-                int rc;
+                int rc = c->search ? gb_resolver_search(c->resolver, until, err) : 0;
 
+                if (rc)
+                        return rc;
+                c->search = false;
                 if (c->phase == PHASE_READ)
                         rc = read_records(c, until, err);
                 else if (c->phase == PHASE_LOOK || c->phase == PHASE_BEFORE)
                         rc = look_at_all(c, until, err);
                 else
                         rc = send_section(c, out, until, err);
+                if (rc == 1 && c->search)
+                        continue;
                 if (rc)
                         return rc;
                 if (finish_phase(c, err) < 0)

@@ -23,6 +23,7 @@
 #include "base/limits.h"
 #include "base/vec.h"
 #include "dirs.h"
+#include "lost.h"
 
 /* Open descriptors: a quarter of what the process may have, within these. */
 #define OPEN_LEAST 32u
@@ -67,6 +68,8 @@ struct gb_dirs {
         struct open_dir *open;
         unsigned n_open, hand;
         unsigned pauses;
+        struct gb_lost *lost;
+        bool missed; /* a handle */
 };
 
 static unsigned open_limit(void)
@@ -95,9 +98,13 @@ struct gb_dirs *gb_dirs_new(const struct gb_brick *b, struct gb_error *err)
                 goto fail;
         for (unsigned i = 0; i < d->n_open; i++)
                 d->open[i].fd = -1;
-        return d;
+        d->lost = gb_lost_new(b, err);
+        if (d->lost)
+                return d;
 fail:
         gb_error_set(err, GB_ERR_MEMORY, "%s: out of memory for directories", b->path);
+        if (d)
+                free(d->open);
         free(d);
         return NULL;
 }
@@ -120,6 +127,7 @@ void gb_dirs_free(struct gb_dirs *d)
         gb_gfidmap_fini(&d->nodes);
         gb_arena_fini(&d->names);
         gb_vec_free(&d->steps);
+        gb_lost_free(d->lost);
         free(d);
 }
 
@@ -141,6 +149,29 @@ bool gb_dirs_pause(struct gb_dirs *d)
         d->pauses++;
         nanosleep(&pause, NULL);
         return true;
+}
+
+bool gb_dirs_may_be_lost(struct gb_dirs *d)
+{
+        bool missed = d->missed && !gb_lost_searched(d->lost);
+
+        d->missed = false;
+        return missed;
+}
+
+int gb_dirs_search(struct gb_dirs *d, gb_deadline until, struct gb_error *err)
+{
+        return gb_lost_search(d->lost, until, err);
+}
+
+bool gb_dirs_searched(const struct gb_dirs *d)
+{
+        return gb_lost_searched(d->lost);
+}
+
+int gb_dirs_seen(struct gb_dirs *d, const gb_gfid *dir, const struct gb_slot *slot, struct gb_error *err)
+{
+        return gb_lost_note(d->lost, dir, slot, err);
 }
 
 /* ---- what is remembered ---- */
@@ -232,6 +263,20 @@ static bool parse_target(const char *t, size_t len, struct step *s)
         return true;
 }
 
+/* Where a directory without a handle was seen: 1, 0. */
+static int read_note(const struct gb_dirs *d, struct step *s)
+{
+        struct gb_slot slot;
+
+        if (!gb_lost_find(d->lost, &s->gfid, &slot))
+                return 0;
+        s->parent = slot.parent;
+        s->len = (uint8_t)slot.len;
+        memcpy(s->name, slot.name, slot.len);
+        s->name[slot.len] = '\0';
+        return 1;
+}
+
 /* What the handle of s->gfid says: 1, 0 no handle or not a directory's, -1. */
 static int read_handle(const struct gb_dirs *d, struct step *s, struct gb_error *err)
 {
@@ -240,7 +285,9 @@ static int read_handle(const struct gb_dirs *d, struct step *s, struct gb_error 
 
         if (n >= 0)
                 return parse_target(target, (size_t)n, s);
-        if (errno == ENOENT || errno == EINVAL || errno == ENOTDIR || errno == ESTALE)
+        if (errno == ENOENT)
+                return read_note(d, s);
+        if (errno == EINVAL || errno == ENOTDIR || errno == ESTALE)
                 return 0;
         return gb_error_sys(err, GB_ERR_SYSTEM, "%s: read handle %s", d->brick->path, path);
 }
@@ -408,6 +455,7 @@ static int discover(struct gb_dirs *d, const gb_gfid *dir, bool maybe_gone, stru
 
                 if (rc == 1)
                         rc = descend(d, f, err);
+                d->missed |= rc == 0;
                 if (rc != 0 || attempt > 0 || (missing && maybe_gone))
                         return rc;
                 for (size_t i = 0; i < d->steps.n; i++)

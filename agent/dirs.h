@@ -14,6 +14,7 @@
 
 #include <stdbool.h>
 
+#include "base/clock.h"
 #include "base/facts.h"
 #include "brick.h"
 
@@ -38,8 +39,15 @@ int gb_dirs_find(struct gb_dirs *d, const gb_gfid *dir, bool maybe_gone, struct 
 int gb_dirs_open(struct gb_dirs *d, const gb_gfid *dir, bool maybe_gone, struct gb_dir *out,
                  struct gb_error *err);
 
-/* Does the handle of this gfid read like a directory's?  1, 0 (also if there is none), -1. */
+/* Does the handle of this gfid read like a directory's, or is it known to be one without?  1, 0, -1. */
 int gb_dirs_claimed(const struct gb_dirs *d, const gb_gfid *gfid, struct gb_error *err);
+
+/* A directory without a handle is found where it was seen, or after a search of all the brick (lost.h).  Could
+ * one be behind what was not found since the last call?  Only before a search. */
+bool gb_dirs_may_be_lost(struct gb_dirs *d);
+int gb_dirs_search(struct gb_dirs *d, gb_deadline until, struct gb_error *err); /* 1 again, 0 done, -1 */
+bool gb_dirs_searched(const struct gb_dirs *d);
+int gb_dirs_seen(struct gb_dirs *d, const gb_gfid *dir, const struct gb_slot *slot, struct gb_error *err);
 
 /* Forget what is remembered of a directory if its handle says something else now. */
 int gb_dirs_refresh(struct gb_dirs *d, const gb_gfid *dir, struct gb_error *err);

@@ -38,6 +38,7 @@ struct gb_resolver {
         char proc[PROC_TEXT];  /* "/proc/self/fd/<handles_fd>/" */
         char xattrs[GB_XATTR_LIST_MAX];
         size_t xattrs_len;
+        bool may_search;
 };
 
 /* The object being looked at. */
@@ -75,6 +76,21 @@ void gb_resolver_free(struct gb_resolver *r)
         gb_dirs_free(r->dirs);
         gb_arena_fini(&r->names);
         free(r);
+}
+
+void gb_resolver_may_search(struct gb_resolver *r)
+{
+        r->may_search = true;
+}
+
+bool gb_resolver_could_search(const struct gb_resolver *r)
+{
+        return r->may_search && !gb_dirs_searched(r->dirs);
+}
+
+int gb_resolver_search(struct gb_resolver *r, gb_deadline until, struct gb_error *err)
+{
+        return gb_dirs_search(r->dirs, until, err);
 }
 
 /* ---- directories ---- */
@@ -423,12 +439,15 @@ static int look_at_file(struct gb_resolver *r, struct object *o, gb_gfid *shard_
         if (linkto || o->st.st_nlink < 2) /* the handle alone is left */
                 return 0;
         o->wanted = o->st.st_nlink - 1;
+        gb_dirs_may_be_lost(r->dirs); /* from here on */
         if (name_by_last_hint(r, o, err) < 0 || list_xattrs(r, o, err) < 0 ||
             names_by_gfid2path(r, o, err) < 0 || names_by_pgfid(r, o, err) < 0 ||
             names_by_hints(r, o, err) < 0)
                 return -1;
         f->type = gb_entry_type(o->st.st_mode);
         f->look = f->names.n < o->wanted ? GB_LOOK_PARTIAL : GB_LOOK_PRESENT;
+        if (f->look == GB_LOOK_PARTIAL && gb_dirs_may_be_lost(r->dirs) && r->may_search)
+                return 1;
         return hide_internal(r, f, shard_base, err);
 }
 
@@ -445,6 +464,8 @@ static int unreachable(struct gb_resolver *r, struct object *o, struct gb_error 
 {
         int rc = gb_dirs_claimed(r->dirs, &o->fact->gfid, err);
 
+        if (rc == 1 && gb_dirs_may_be_lost(r->dirs) && r->may_search)
+                return 1;
         return rc <= 0 ? rc : nameless_dir(o->fact);
 }
 
@@ -494,6 +515,67 @@ static int find_handle(struct gb_resolver *r, struct object *o, struct gb_error 
         return stat_handle(r, o, err);
 }
 
+/* ---- without a handle ---- */
+
+/* By its records, might it be a directory that is there?  Rename and removal of files over one another leave
+ * no record of the loser; but what a directory has no record of is only its handle's loss. */
+static bool may_be_lost(const struct gb_fact *f)
+{
+        if (f->flags & (GB_FACT_GONE | GB_FACT_DATA))
+                return false;
+        for (size_t i = 0; i < f->claims.n; i++)
+                if (f->claims.v[i].kind == GB_CLAIM_LINK || f->claims.v[i].kind == GB_CLAIM_HEAL ||
+                    (f->claims.v[i].kind == GB_CLAIM_BORN && !(f->flags & GB_FACT_DIR)))
+                        return false;
+        return f->claims.n || (f->flags & (GB_FACT_META | GB_FACT_XATTR | GB_FACT_DIR));
+}
+
+/* Is it where a record puts it?  1, 0, 2 that directory is not known either, -1. */
+static int seen_at(struct gb_resolver *r, const struct gb_fact *f, const struct gb_slot *slot,
+                   struct gb_error *err)
+{
+        char name[GB_NAME_MAX + 1];
+        struct gb_dir d;
+        struct stat st;
+        gb_gfid found;
+        int rc = gb_dirs_open(r->dirs, &slot->parent, true, &d, err);
+
+        if (rc <= 0)
+                return rc < 0 ? -1 : 2;
+        memcpy(name, slot->name, slot->len);
+        name[slot->len] = '\0';
+        if (gb_get_gfid_at(d.fd, name, &found) == 0 && gb_gfid_eq(&found, &f->gfid) &&
+            fstatat(d.fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode))
+                return gb_dirs_seen(r->dirs, &f->gfid, slot, err) < 0 ? -1 : 1;
+        return 0;
+}
+
+/* 1 it is known where it is, 0 it is not here, 2 a search must tell, -1. */
+static int find_lost(struct gb_resolver *r, const struct gb_fact *f, struct gb_error *err)
+{
+        bool ask = !f->claims.n;
+        int rc = gb_dirs_claimed(r->dirs, &f->gfid, err);
+
+        if (rc != 0 || !may_be_lost(f))
+                return rc;
+        for (size_t i = 0; i < f->claims.n; i++) {
+                rc = seen_at(r, f, &f->claims.v[i].slot, err);
+                if (rc < 0 || rc == 1)
+                        return rc;
+                ask |= rc == 2;
+        }
+        return ask && gb_resolver_could_search(r) ? 2 : 0;
+}
+
+static int look_without_handle(struct gb_resolver *r, struct object *o, struct gb_error *err)
+{
+        int rc = find_lost(r, o->fact, err);
+
+        if (rc <= 0)
+                return rc;
+        return rc == 2 ? 1 : look_at_dir(r, o, err);
+}
+
 int gb_resolver_look(struct gb_resolver *r, struct gb_fact *f, gb_gfid *shard_base, struct gb_error *err)
 {
         struct object o = {.fact = f};
@@ -508,7 +590,7 @@ int gb_resolver_look(struct gb_resolver *r, struct gb_fact *f, gb_gfid *shard_ba
         object_at(r, &f->gfid, &o);
         rc = find_handle(r, &o, err);
         if (rc <= 0)
-                return rc;
+                return rc < 0 ? -1 : look_without_handle(r, &o, err);
         if (may_be_dir(&o.st))
                 return look_at_dir(r, &o, err);
         if (S_ISDIR(o.st.st_mode)) /* never written by GlusterFS */
@@ -524,7 +606,7 @@ int gb_resolver_is_dir(struct gb_resolver *r, const gb_gfid *gfid, struct gb_err
 
         object_at(r, gfid, &o);
         rc = stat_handle(r, &o, err);
-        if (rc <= 0 || !may_be_dir(&o.st))
+        if (rc < 0 || (rc == 1 && !may_be_dir(&o.st)))
                 return rc < 0 ? -1 : 0;
         return gb_dirs_find(r->dirs, gfid, true, &d, err);
 }

@@ -11,6 +11,7 @@
 #define GB_RESOLVE_H
 
 #include "base/arena.h"
+#include "base/clock.h"
 #include "base/facts.h"
 #include "brick.h"
 
@@ -20,11 +21,19 @@ struct gb_resolver;
 struct gb_resolver *gb_resolver_new(const struct gb_brick *b, struct gb_error *err);
 void gb_resolver_free(struct gb_resolver *r);
 
+/* From now on a look may ask for a search for directories without handles. */
+void gb_resolver_may_search(struct gb_resolver *r);
+/* May, and none was made yet. */
+bool gb_resolver_could_search(const struct gb_resolver *r);
+/* The search: 1 `until` passed, call again; 0 it is done; -1. */
+int gb_resolver_search(struct gb_resolver *r, gb_deadline until, struct gb_error *err);
+
 /* Fill f->look, f->type, f->names (names stay valid until the next look) and GB_FACT_DIR for f->gfid;
  * f->claims serve as hints.  A linkto file is ABSENT.  A name below an internal directory is not
  * reported, except a shard's: then *shard_base is the base file's gfid (else GB_GFID_NULL).
  * A missing handle is looked for twice only if f says that it may be a directory's: who asks for a
- * gfid alone may ask again a moment later. */
+ * gfid alone may ask again a moment later.
+ * 0; 1 a search is needed: let gb_resolver_search() come to its end, then look again; -1. */
 int gb_resolver_look(struct gb_resolver *r, struct gb_fact *f, gb_gfid *shard_base, struct gb_error *err);
 
 /* Slot of a directory (name valid until the next look or slot).

@@ -93,6 +93,7 @@ struct gb_walk {
         const struct gb_brick *b;
         struct gb_look_rule rule;
         bool gfids;
+        bool dirs;
         bool shards;
         const struct gb_select *select; /* borrowed */
         const char *tmpdir;
@@ -699,6 +700,8 @@ static int enter_step(struct gb_walk *w)
 /* Is there anything to find out about the entry at w->path, or below it? */
 static bool wanted(const struct gb_walk *w, const struct gb_entry *e)
 {
+        if (w->dirs && e->type && e->type != 'd')
+                return false;
         if (gb_select_every_path(w->select) || gb_select_has(w->select, w->path, w->path_len))
                 return true;
         return (e->type == 'd' || !e->type) && gb_select_below(w->select, w->path, w->path_len);
@@ -957,6 +960,7 @@ struct gb_walk *gb_walk_open(const struct gb_brick *b, const struct gb_walk_opti
         w->tmpdir = o->tmpdir;
         w->names_max = o->memory ? o->memory : GB_WALK_MEMORY;
         w->gfids = o->gfids;
+        w->dirs = o->dirs;
         w->shards = o->shards;
         w->select = o->select;
         if (o->shards) {

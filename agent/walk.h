@@ -28,6 +28,7 @@ struct gb_walk_options {
         size_t after_len;
         bool linkto;         /* regular files may be linkto files: one statx each */
         bool gfids;          /* fill gfid of every entry */
+        bool dirs;           /* directories only */
         /* Only these subtrees (path and len are used), sorted, disjoint; NULL: the whole brick.  A root is
          * listed itself, may be a file, and is passed over where it does not exist. */
         const struct gb_entry *roots;

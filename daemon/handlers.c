@@ -75,6 +75,10 @@ struct gb_brick *gb_handler_brick(struct gb_worker *w, const gbx_volname *volume
                 gb_brick_close(b);
                 return NULL;
         }
+        if (b && gb_brick_keep_notes(b, w->settings->state_dir, err) < 0) {
+                gb_brick_close(b);
+                return NULL;
+        }
         return b;
 }
 

@@ -1024,6 +1024,94 @@ START_TEST(trash_shows_only_what_users_had_outside)
 }
 END_TEST
 
+/* As a rename that failed leaves it. */
+static void take_handle_away(const gb_gfid *dir)
+{
+        char path[GB_HANDLE_TEXT];
+
+        ck_assert_int_eq(unlinkat(brick->handles_fd, gb_handle_path(dir, path), 0), 0);
+}
+
+START_TEST(directories_without_handles_are_found)
+{
+        static const struct settings hurried = {true, BIG, CHUNK, 0};
+        gb_gfid a = gb_fake_mkdir(fake, "a", NULL), b = gb_fake_mkdir(fake, "a/b", NULL),
+                c = gb_fake_mkdir(fake, "a/b/c", NULL), f = gb_fake_create(fake, "a/b/c/f", NULL),
+                d = gb_fake_mkdir(fake, "a/d", NULL), e = gb_fake_mkdir(fake, "e", NULL),
+                made = gb_fake_mkdir(fake, "e/made", NULL), gone = gb_fake_gfid(fake),
+                victim = gb_fake_gfid(fake);
+        const struct settings *all[] = {&looking, &hurried};
+        struct text t = {0};
+        struct stream s;
+
+        take_handle_away(&a);
+        take_handle_away(&b);
+        take_handle_away(&made);
+        gb_fake_M(fake, &a, 38);                                 /* it itself */
+        gb_fake_D(fake, &f);                                     /* a file below it */
+        gb_fake_M(fake, &d, 17);                                 /* a directory in it */
+        gb_fake_E(fake, GB_FOP_MKDIR, &made, &e, "made");        /* where its record puts it */
+        gb_fake_E(fake, GB_FOP_UNLINK, &gone, &b, "gone");       /* what was in it */
+        gb_fake_E_rename(fake, &victim, &e, "victim", &e, "f2"); /* a file that another one replaced */
+        for (unsigned i = 0; i < 2; i++) {
+                pull(all[i], &s);
+                ck_assert_uint_eq(s.n_facts, 6);
+                ck_assert(leads_to_root(&s, &b));
+                ck_assert(leads_to_root(&s, &c));
+                line(&t, GB_SECTION_DIRS, &a, "Md Pd");
+                slot(&t, '=', &GB_GFID_ROOT, "a");
+                ck_assert(says(&s, &t));
+                line(&t, GB_SECTION_DIRS, &d, "Xd Pd");
+                slot(&t, '=', &a, "d");
+                ck_assert(says(&s, &t));
+                line(&t, GB_SECTION_DIRS, &made, "dR Pd");
+                slot(&t, '+', &e, "made");
+                slot(&t, '=', &e, "made");
+                ck_assert(says(&s, &t));
+                line(&t, GB_SECTION_OBJECTS, &f, "D Pf");
+                slot(&t, '=', &c, "f");
+                ck_assert(says(&s, &t));
+                line(&t, GB_SECTION_OBJECTS, &gone, "gR A.");
+                slot(&t, '-', &b, "gone");
+                ck_assert(says(&s, &t));
+                line(&t, GB_SECTION_OBJECTS, &victim, "R A.");
+                slot(&t, '-', &e, "victim");
+                slot(&t, '>', &e, "f2");
+                ck_assert(says(&s, &t));
+                stream_fini(&s);
+        }
+}
+END_TEST
+
+START_TEST(what_a_search_found_is_noted_for_others)
+{
+        gb_gfid a = gb_fake_mkdir(fake, "a", NULL), b = gb_fake_mkdir(fake, "a/b", NULL), base;
+        struct gb_resolver *r;
+        struct gb_fact fact = {.gfid = a};
+        struct stream s;
+        struct gb_error err;
+
+        ck_assert_int_eq(gb_brick_keep_notes(brick, tmpdir, &err), 0);
+        take_handle_away(&a);
+        r = gb_resolver_new(brick, &err);
+        ck_assert_int_eq(gb_resolver_look(r, &fact, &base, &err), 0);
+        ck_assert_int_eq(fact.look, GB_LOOK_ABSENT);
+        gb_resolver_free(r);
+        gb_fake_M(fake, &a, 38);
+        pull(&looking, &s);
+        stream_fini(&s);
+        r = gb_resolver_new(brick, &err);
+        ck_assert_int_eq(gb_resolver_look(r, &fact, &base, &err), 0);
+        ck_assert_int_eq(fact.look, GB_LOOK_PRESENT);
+        fact.gfid = b;
+        ck_assert_int_eq(gb_resolver_look(r, &fact, &base, &err), 0);
+        ck_assert_int_eq(fact.look, GB_LOOK_PRESENT);
+        gb_resolver_free(r);
+        gb_fact_fini(&fact);
+        ck_assert_int_eq(unlink(brick->notes), 0);
+}
+END_TEST
+
 START_TEST(root_is_a_fact_without_names)
 {
         struct text t = {0};
@@ -1416,6 +1504,8 @@ int main(void)
         tcase_add_test(tc, data_of_a_shard_is_data_of_its_base_file);
         tcase_add_test(tc, shards_event_hides_the_shards_other_records);
         tcase_add_test(tc, trash_shows_only_what_users_had_outside);
+        tcase_add_test(tc, directories_without_handles_are_found);
+        tcase_add_test(tc, what_a_search_found_is_noted_for_others);
         tcase_add_test(tc, root_is_a_fact_without_names);
         tcase_add_test(tc, objects_without_names_are_sent_as_partial);
         tcase_add_test(tc, looks_give_the_same_whatever_memory_buffer_and_time);
