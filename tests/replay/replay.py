@@ -62,6 +62,7 @@ class Seed:
         self.selection = mirror.Selection(o.scope, o.exclude)
         self.noise, self.listed, self.seconds, self.runs = {}, 0, 0.0, 0
         self.refused, self.fulls, self.happened, self.again = [], 0, [], 0
+        self.work = None
 
     def event(self, verb, *args):
         self.log.write(f"=== {verb} {' '.join(args)}\n")
@@ -253,6 +254,8 @@ class Seed:
                 why = str(e)
                 self.log.write(f"FAILED: {why}\n")
                 self.take_changelogs()
+            if self.work:
+                self.work.close()
             if self.life.worn or (why and self.happened):
                 self.event("fresh", self.o.type, *self.o.options.split())
         if why is None:

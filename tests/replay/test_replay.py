@@ -89,6 +89,7 @@ class Replay(unittest.TestCase):
                 before.close()
                 before = after
             before.close()
+            w.close()
 
     @unittest.skipUnless(os.geteuid() == 0, "chown and mknod need root")
     def test_mirror_follows_the_ideal_list(self):
@@ -104,7 +105,7 @@ class Replay(unittest.TestCase):
     @unittest.skipUnless(os.geteuid() == 0, "chown and mknod need root")
     def test_each_line_left_out_is_noticed(self):
         missed = []
-        for number, (m, entries) in enumerate(self.rounds(3, 2)):
+        for number, (m, entries) in enumerate(self.rounds(3, 2, 60)):
             for i in range(len(entries) if number == 1 else 0):
                 other = self.copy_of(m)
                 try:

@@ -19,8 +19,11 @@ HOSTILE = (
     b"ls\xe2\x80\xa8sep", b"cr\rname", b"vt\x0bff\x0c", b"fs\x1cgs\x1d", b"comma,a", b"a,b", b"quote\"", b"quote'", b"back\\slash",
     b"-dash", b"--out-file=x", b" lead", b"trail ", b" ", b"  ", b"nbsp\xc2\xa0", b"...", b".hidden", b"*", b"$(x)", b"`x`", b"~",
     b"#", b"DELETE", b"a b", b"\x02", b"\x7f", b"!", b"CHANGELOG", b"\xff", b"x" * 255, b"\xe2\x82\xac" * 85, b"L" * 254 + b"\n",
+    b"+", b"a+b", b"%2B", b" both ", b"\tboth\t", b"\nboth\n", b"\n", b"-", b"--", b"'both'", b"\"both\"", b"\\n", b"RENAME a b",
+    b"00000000-0000-0000-0000-000000000001", b"be318638-e8a0-4c6d-977d-7a937aa84806.1", b"lost+found", b"#hash#", b".n.Ab3dEf",
 )
-BELOW = (b".glusterfs", b".shard", b".trashcan")  # the user's own anywhere but at the root
+# The user's own anywhere but at the root.
+BELOW = (b".glusterfs", b".shard", b".trashcan", b".landfill", b".glusterfs-anonymous-inode-x")
 
 WEIGHTS = {
     "create": 14, "write": 8, "append": 5, "truncate": 4, "chmod": 4, "chown": 3, "setxattr": 4, "link": 6,
@@ -29,6 +32,7 @@ WEIGHTS = {
     "rescue_from_tree": 3, "rename_then_recreate": 3, "utime": 2, "brief_life": 3, "lchown": 1, "link_then_drop": 3,
     "removexattr": 2, "acl": 3, "symlink_like_handle": 2, "swap_dirs": 3, "chain": 3, "deep": 2, "long": 1, "crowd": 1,
     "editor": 5, "rsync": 3, "delete_below_renamed": 3, "dir_over_empty": 3, "write_while_renamed": 2, "late_write": 2,
+    "in_vain": 3, "mkdir_then_in_vain": 2, "held": 4, "many_names": 1, "cascade": 2,
 }
 
 # POSIX ACLs as the kernel has them in xattrs: a version, then (tag, permissions, id).
@@ -44,12 +48,17 @@ def acl(*entries):
     return struct.pack("<I", 2) + b"".join(struct.pack("<HHI", *e) for e in entries)
 
 
+def link(old, new):
+    os.link(old, new, follow_symlinks=False)
+
+
 class Workload:
     def __init__(self, top, rng, log, max_size=65536, crowd=0):
         self.top, self.rng, self.log, self.max_size = top, rng, log, max_size
         self.crowd = crowd  # how many names the one big directory gets, 0: none
         self.calm = CALM
         self.overwrote_dir = False
+        self.held = []  # open for long
         self.serial = 0
         self.weights = {op: w * rng.choice((0.3, 1, 1, 3)) for op, w in WEIGHTS.items()}
         self.look()
@@ -74,6 +83,15 @@ class Workload:
             except OSError as e:  # too many links, too long a path: part of the life of a volume
                 self.log.write(f"  {e.strerror}\n")
                 self.look()
+
+    def close(self):
+        """Before the volume goes."""
+        for fd in self.held:
+            try:
+                os.close(fd)
+            except OSError as e:
+                self.log.write(f"  close: {e.strerror}\n")
+        self.held = []
 
     # ---- choosing --------------------------------------------------------------------------------
 
@@ -193,15 +211,16 @@ class Workload:
         self.log.write(f"  utime {path!r}\n")
         os.utime(path, ns=(t, t))
 
+    def link(self, old, new):
+        self.do(link, self.at(old), self.at(new))
+        self.kinds[new] = self.kinds[old]
+
     def op_link(self):
-        old, new = self.some("f"), self.fresh()
-        self.do(os.link, self.at(old), self.at(new))
-        self.kinds[new] = "f"
+        self.link(self.some("ffo"), self.fresh())
 
     def op_link_then_drop(self):
-        old, new = self.some("f"), self.fresh()
-        self.do(os.link, self.at(old), self.at(new))
-        self.kinds[new] = "f"
+        old = self.some("fo")
+        self.link(old, self.fresh())
         self.remove(old)
 
     def op_symlink(self):
@@ -211,8 +230,9 @@ class Workload:
 
     def op_special(self):
         path = self.fresh()
-        kind = self.rng.choice((stat.S_IFIFO, stat.S_IFCHR, stat.S_IFSOCK))
-        self.do(os.mknod, self.at(path), kind | 0o600, os.makedev(1, 3) if kind == stat.S_IFCHR else 0)
+        kind = self.rng.choice((stat.S_IFIFO, stat.S_IFCHR, stat.S_IFBLK, stat.S_IFSOCK))
+        number = {stat.S_IFCHR: os.makedev(1, 3), stat.S_IFBLK: os.makedev(7, 300)}.get(kind, 0)
+        self.do(os.mknod, self.at(path), kind | 0o600, number)
         self.kinds[path] = "o"
 
     def op_rename_file(self):
@@ -509,3 +529,89 @@ class Workload:
             os.write(fd, b"nobody reads this, unless it has another name")
         finally:
             os.close(fd)
+
+    def refused(self, what, *args):
+        try:
+            self.do(what, *args)
+        except OSError as e:
+            self.log.write(f"  in vain: {e.strerror}\n")
+            return
+        self.log.write("  not in vain\n")
+        self.look()
+
+    def op_in_vain(self):
+        """What a volume refuses, some of it after it has begun."""
+        full = [p for p in sorted(self.kinds) if self.kinds[p] == "d" and any(q.startswith(p + b"/") for q in self.kinds)]
+        pick = self.rng.randrange(7)
+        if pick == 0 and full:
+            self.refused(os.rmdir, self.at(self.rng.choice(full)))
+        elif pick == 1 and full:
+            self.refused(os.rename, self.at(self.some("d")), self.at(self.rng.choice(full)))
+        elif pick == 2:
+            self.refused(os.mkdir, self.at(self.some("fod")))
+        elif pick == 3:
+            self.refused(os.rename, self.at(self.some("fo")), self.at(self.some("d")))
+        elif pick == 4:
+            self.refused(os.rename, self.at(self.some("d")), self.at(self.some("fo")))
+        elif pick == 5:
+            d = self.some("d")
+            self.refused(os.rename, self.at(d), self.at(os.path.join(d, b"inside itself")))
+        else:  # two names of one file: nothing is to happen
+            old = self.some("f")
+            new = self.fresh()
+            self.link(old, new)
+            self.do(os.rename, self.at(old), self.at(new))
+
+    def op_mkdir_then_in_vain(self):
+        """A directory to move things into, and the move fails; it stays, or goes again."""
+        new, d = self.fresh(), self.some("d")
+        self.mkdir(new)
+        self.make(self.fresh(new))
+        if self.kinds.get(d) == "d":
+            self.refused(os.rename, self.at(d), self.at(new))
+        if new in self.kinds and self.rng.random() < 0.4:
+            self.remove(new)
+
+    def op_held(self):
+        """Files that are open from one list to the next, like logs; whatever became of their names."""
+        if len(self.held) < 3:
+            self.held.append(self.do(os.open, self.at(self.some("f")), os.O_WRONLY | os.O_APPEND))
+        fd = self.rng.choice(self.held)
+        try:
+            self.log.write(f"  write to {fd}\n")
+            os.write(fd, self.rng.randbytes(self.rng.randrange(1, 500)))
+            os.fsync(fd)
+        except OSError:
+            self.held.remove(fd)
+            os.close(fd)
+            raise
+        if self.rng.random() < 0.3:
+            self.held.remove(fd)
+            os.close(fd)
+
+    def op_many_names(self):
+        """More than there is room for in the xattrs of an inode, on some file systems."""
+        old, folder = self.some("f"), self.folder()
+        for i in range(self.rng.choice((4, 12, 30))):
+            new = os.path.join(folder, b"%c" % self.rng.choice(b"pq") * self.rng.choice((20, 200)) + b"%d" % i)
+            if new not in self.kinds and len(new) < 3000:
+                self.link(old, new)
+                if self.rng.random() < 0.3:
+                    self.remove(new)
+
+    def op_cascade(self):
+        """Directories above and below one another change places: a/b/c becomes c/b/a."""
+        parent = self.folder()
+        a = self.fresh(parent)
+        self.mkdir(a)
+        for _ in range(2):
+            inner = self.fresh(a)
+            self.mkdir(inner)
+            self.make(self.fresh(inner))
+        old = self.some("d")
+        inner = self.rng.choice([p for p in sorted(self.kinds) if self.kinds[p] == "d" and p.startswith(a + b"/")])
+        out = self.fresh(parent)
+        self.move(inner, out)
+        self.move(a, self.fresh(out))
+        if old in self.kinds and not (out + b"/").startswith(old + b"/") and not old.startswith(out + b"/"):
+            self.move(old, self.fresh(out))
