@@ -6,6 +6,7 @@
 
 #include <check.h>
 
+#include "base/facts.h"
 #include "base/limits.h"
 #include "gbackup.h"
 
@@ -46,6 +47,22 @@ START_TEST(bounds_fit_into_one_another)
 }
 END_TEST
 
+/* A reader refuses flags that it does not know, so whoever adds one must make the bit another one, never used before:
+ * then both sides say what is the matter. */
+START_TEST(another_form_of_facts_has_another_feature_bit)
+{
+        const uint32_t facts = GB_FACT_DATA | GB_FACT_META | GB_FACT_XATTR | GB_FACT_DIR | GB_FACT_GONE |
+                               GB_FACT_RECENT | GB_FACT_BEFORE | GB_FACT_STRAY;
+
+        ck_assert_int_eq(GBX_FEATURE_FACTS, 32);
+        ck_assert_uint_eq(facts, 0xff);
+        ck_assert_uint_eq(GB_BRICK_FLAGS, 7);
+        ck_assert_int_eq(GB_CLAIM_LINK, 5);
+        ck_assert_int_eq(GB_SECTION_SHARDS, 3);
+        ck_assert_int_eq(GB_ITEM_BRICK, 4);
+}
+END_TEST
+
 int main(void)
 {
         Suite *suite = suite_create("limits");
@@ -55,6 +72,7 @@ int main(void)
 
         tcase_add_test(tc, wire_bounds_equal_the_limits);
         tcase_add_test(tc, bounds_fit_into_one_another);
+        tcase_add_test(tc, another_form_of_facts_has_another_feature_bit);
         suite_add_tcase(suite, tc);
         srunner_run_all(runner, CK_NORMAL);
         failed = srunner_ntests_failed(runner);
