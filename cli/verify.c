@@ -230,20 +230,35 @@ static int ask_brick(struct work *k, const struct gb_vbrick *b, bool *there, str
         return rc;
 }
 
+/* A brick that fails is left to its siblings. */
+static int ask_set(struct work *k, unsigned set, bool *there, struct gb_error *err)
+{
+        struct gb_vbrick *pick[GB_BRICKS_MAX];
+
+        for (;;) {
+                unsigned n = gb_volume_pick(k->v->volume, set, pick, err), done = 0;
+
+                if (!n)
+                        return -1;
+                while (done < n && ask_brick(k, pick[done], there, err) == 0)
+                        done++;
+                if (done == n)
+                        return 0;
+                if (!gb_volume_spares(err->code))
+                        return -1;
+                pick[done]->usable = false;
+                pick[done]->error = *err;
+        }
+}
+
 /* Those that are there are in the list for nothing; those that are gone have changed. */
 static int ask_quiet(struct work *k, struct gb_error *err)
 {
-        struct gb_vbrick *pick[GB_BRICKS_MAX];
         bool there[GB_ROOTS_MAX] = {false};
         int rc = 0;
 
-        for (unsigned set = 0; rc == 0 && k->n_quiet && set < k->v->volume->n_sets; set++) {
-                unsigned n = gb_volume_pick(k->v->volume, set, pick, err);
-
-                rc = n ? 0 : -1;
-                for (unsigned i = 0; rc == 0 && i < n; i++)
-                        rc = ask_brick(k, pick[i], there, err);
-        }
+        for (unsigned set = 0; rc == 0 && k->n_quiet && set < k->v->volume->n_sets; set++)
+                rc = ask_set(k, set, there, err);
         for (unsigned i = 0; i < k->n_quiet; i++) {
                 k->out->over_listed += rc == 0 && there[i];
                 free(k->quiet[i].path);

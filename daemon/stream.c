@@ -268,14 +268,22 @@ static int add_name(struct resolve *r, const struct gb_slot *slot, struct gb_err
         return gb_sorter_add(r->sorter, r->record.data, r->record.len, err);
 }
 
-static int look_next(struct resolve *r, struct gb_error *err)
+/* 0; 1 a search has to go on before, as time was up; -1. */
+static int look_next(struct resolve *r, gb_deadline until, struct gb_error *err)
 {
         gb_gfid shard_base;
+        int rc;
 
         gb_fact_reset(&r->fact);
-        r->fact.gfid = r->gfids[r->done++];
-        if (gb_resolver_look(r->resolver, &r->fact, &shard_base, err) < 0)
+        r->fact.gfid = r->gfids[r->done];
+        while ((rc = gb_resolver_look(r->resolver, &r->fact, &shard_base, err)) == 1) {
+                rc = gb_resolver_search(r->resolver, until, err);
+                if (rc)
+                        return rc;
+        }
+        if (rc < 0)
                 return -1;
+        r->done++;
         r->s.progress++;
         for (size_t i = 0; i < r->fact.names.n; i++)
                 if (add_name(r, &r->fact.names.v[i], err) < 0)
@@ -333,8 +341,10 @@ static int resolve_fill(struct gb_stream *s, struct gb_buf *out, gb_deadline unt
         struct resolve *r = (struct resolve *)s;
 
         while (r->done < r->n) {
-                if (look_next(r, err) < 0)
-                        return -1;
+                int rc = look_next(r, until, err);
+
+                if (rc)
+                        return rc;
                 if (gb_deadline_left(until) == 0)
                         return 1;
         }
@@ -382,6 +392,7 @@ struct gb_stream *gb_stream_resolve(struct gb_brick *b, const gb_gfid *gfids, si
         r->sorter = r->resolver ? gb_sorter_new(memory, tmpdir, compare, NULL, NULL, err) : NULL;
         if (!r->sorter)
                 goto fail;
+        gb_resolver_may_search(r->resolver);
         return &r->s;
 fail:
         gb_stream_close(&r->s);

@@ -127,3 +127,29 @@ settle anew
 run_cli 0 s-anew --out-file="$T/settled.list"
 echo 2 >"$M/later"
 run_cli 0 s-anew --format=jsonl --out-file="$T/anew.jsonl" && listed "$T/anew.jsonl" "list afterwards" <<<"NEW later"
+
+it "a directory that a failed rename left without a handle, and what is below it, is listed"
+mkdir -p "$M/a/sub" "$M/full/in"
+for f in a/x a/sub/f; do echo 1 >"$M/$f"; done
+settle anew
+for i in 1 2; do
+        run_cli 0 s-anew --out-file="$T/settled.list"
+        settle anew
+done
+gfid=$(getfattr --absolute-names --only-values -n glusterfs.gfid.string "$M/a")
+! python3 -c 'import os, sys; os.rename(*sys.argv[1:])' "$M/a" "$M/full" 2>/dev/null || problem "testbed: the rename succeeded"
+[ ! -L "$(brick_path anew 0)/.glusterfs/${gfid:0:2}/${gfid:2:2}/$gfid" ] || problem "testbed: the handle is there"
+chmod 700 "$M/a"
+echo 2 >>"$M/a/sub/f"
+rm "$M/a/x"
+mkdir "$M/a/n"
+echo 1 >"$M/a/n/y"
+run_cli 0 s-anew --format=jsonl --out-file="$T/anew.jsonl" && listed "$T/anew.jsonl" "list" --all <<'END'
+MODIFY a
+NEW a/n
+NEW a/n/y
+MODIFY a/sub/f
+DELETE a/x
+END
+mv "$M/a" "$M/b"
+run_cli 0 s-anew --format=jsonl --out-file="$T/anew.jsonl" && in_list "$T/anew.jsonl" "RENAME a b" || problem "no rename of a"
