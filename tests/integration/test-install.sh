@@ -48,20 +48,20 @@ else
         echo "SKIP install: $name: no systemd-analyze"
 fi
 
-# complete WORDS...: what completion offers for the last one.
+# complete_words PROGRAM WORDS...: what completion offers for the last one.
 complete_words() {
         (
-                PATH=$to$prefix/bin:$PATH GBACKUP_CLI_STATE=$to/registry
+                PATH=$to$prefix/bin:$to$prefix/sbin:$PATH GBACKUP_CLI_STATE=$to/registry
                 export GBACKUP_CLI_STATE
                 compopt() { :; }
                 # shellcheck disable=SC1090 # installed just now
-                . "$to$prefix/share/bash-completion/completions/gbackup-cli"
-                COMP_WORDS=(gbackup-cli "$@") COMP_CWORD=$#
-                _gbackup_cli
+                . "$to$prefix/share/bash-completion/completions/$1"
+                COMP_WORDS=("$@") COMP_CWORD=$(($# - 1))
+                "_${1//-/_}"
                 printf '%s\n' "${COMPREPLY[@]}" | sort | paste -sd ' '
         )
 }
-offers() { # WANT WORDS...
+offers() { # WANT PROGRAM WORDS...
         local want=$1 got
         shift
         got=$(complete_words "$@")
@@ -70,13 +70,37 @@ offers() { # WANT WORDS...
 name="completion offers commands, sessions, options and their values"
 mkdir "$to/registry"
 printf '{"session": "weekly", "host": "h", "volume": "v"}\n' >"$to/registry/weekly.json"
+printf '{"session": "sess.vol", "host": "h", "volume": "vol"}\n' >"$to/registry/sess.vol.json"
 before=$failed
-offers "doctor" doc
-offers "weekly" week
-offers "weekly" commit ""
-offers "purge" changelog pu
-offers "--progress=" --prog
-offers "json" --progress = j
+offers "doctor" gbackup-cli doc
+offers "weekly" gbackup-cli week
+offers "sess.vol weekly" gbackup-cli commit ""
+offers "purge" gbackup-cli changelog pu
+offers "--progress=" gbackup-cli --prog
+offers "json" gbackup-cli --progress = j
+offers "create delete list post pre query" gbackup-glusterfind ""
+offers "sess" gbackup-glusterfind pre ""
+offers "vol" gbackup-glusterfind pre sess ""
+offers "vol" gbackup-glusterfind query v
+offers "both" gbackup-glusterfind query vol out --type b
+offers "--debug --force --help --reset-session-time" gbackup-glusterfind create --
+offers "--regenerate-outfile" gbackup-glusterfind pre sess vol out --reg
+offers "" gbackup-glusterfind query vol out --reg
+offers "debug" gbackupd --log-level d
+[ "$failed" != "$before" ] || pass "$name"
+
+name="completion knows every option of every program"
+before=$failed
+for program in gbackup-cli gbackupd; do
+        said=$(complete_words $program -- | tr ' ' '\n' | tr -d =)
+        for option in $(PATH=$to$prefix/bin:$to$prefix/sbin:$PATH $program --help | grep -oE '^ +(-., )?--[a-z-]+' | sed 's/.*--/--/'); do
+                grep -qxe "$option" <<<"$said" || fail "$name" "$program $option"
+        done
+done
+said=$(for command in create pre post query list delete; do complete_words gbackup-glusterfind $command --; done | tr ' ' '\n')
+for option in $("$to$prefix/bin/gbackup-glusterfind" --help | grep -oE -- '--[a-z-]+' | sort -u); do
+        grep -qxe "$option" <<<"$said" || fail "$name" "gbackup-glusterfind $option"
+done
 [ "$failed" != "$before" ] || pass "$name"
 
 name="hooks note what concerns change records, and nothing else"
