@@ -65,6 +65,7 @@ class User(workload.Workload):
         self.number, self.pause, self.due = number, 1 / rate, time.monotonic()
         super().__init__(top, rng, log, max_size)
         self.calm = 250
+        self.spoils = False  # nemesis has heals
         # A directory put in the place of another leaves no record of that; paths too long to be opened as one.
         for op in ("dir_over_empty", "long", "deep", "crowd"):
             self.weights[op] = 0

@@ -9,6 +9,7 @@ options does the same work again; only where a rollover falls differs.
 """
 
 import argparse
+import errno
 import os
 import random
 import shutil
@@ -137,11 +138,10 @@ class Seed:
             raise Failed(str(e))
         except OSError as e:
             raise Failed(f"the list cannot be applied: {e}")
-        mtimes = not self.o.no_mtime and not self.life.unhealed
-        found = mirror.differences(self.mount, self.mirror.top, mtimes=mtimes, selection=self.selection)
+        found = self.differences()
         if found:  # the mount may have shown attributes of a moment ago; the volume is at rest, the mirror too
             time.sleep(2)
-            found = mirror.differences(self.mount, self.mirror.top, mtimes=mtimes, selection=self.selection)
+            found = self.differences()
         if found and self.happened:
             found = self.but_just_read(found, entries)
         if found and self.life.unhealed:
@@ -156,6 +156,18 @@ class Seed:
             self.listed += stats.pop("entries")
             for what, n in stats.items():
                 self.noise[what] = self.noise.get(what, 0) + n
+
+    def differences(self):
+        """A mount may say ESTALE for a moment of what is being migrated."""
+        mtimes = not self.o.no_mtime and not self.life.unhealed
+        for last in (False,) * 14 + (True,):
+            try:
+                return mirror.differences(self.mount, self.mirror.top, mtimes=mtimes, selection=self.selection)
+            except OSError as e:
+                if e.errno != errno.ESTALE or last:
+                    raise
+                self.noise["ESTALE"] = self.noise.get("ESTALE", 0) + 1
+                time.sleep(1)
 
     def later(self, found):
         """While heals are pending the volume has not decided yet: a name that was deleted while a brick was down may
@@ -185,6 +197,7 @@ class Seed:
                 self.event("quota")
             self.work = workload.Workload(self.mount, self.rng, self.log, self.o.max_size,
                                           0 if self.seed % 4 else self.o.crowd)
+            self.work.spoils = not names or not self.life.spare
             self.work.run(self.o.ops)
             self.full(0)
             for number, may in enumerate(self.steps(names), 1):

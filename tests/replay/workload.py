@@ -58,6 +58,7 @@ class Workload:
         self.crowd = crowd  # how many names the one big directory gets, 0: none
         self.calm = CALM
         self.overwrote_dir = False
+        self.spoils = True  # renames of directories that fail: GlusterFS loses their handles, and heals below never end
         self.held = []  # open for long
         self.serial = 0
         self.weights = {op: w * rng.choice((0.3, 1, 1, 3)) for op, w in WEIGHTS.items()}
@@ -545,7 +546,7 @@ class Workload:
         pick = self.rng.randrange(7)
         if pick == 0 and full:
             self.refused(os.rmdir, self.at(self.rng.choice(full)))
-        elif pick == 1 and full:
+        elif pick == 1 and full and self.spoils:
             self.refused(os.rename, self.at(self.some("d")), self.at(self.rng.choice(full)))
         elif pick == 2:
             self.refused(os.mkdir, self.at(self.some("fod")))
@@ -567,7 +568,7 @@ class Workload:
         new, d = self.fresh(), self.some("d")
         self.mkdir(new)
         self.make(self.fresh(new))
-        if self.kinds.get(d) == "d":
+        if self.kinds.get(d) == "d" and self.spoils:
             self.refused(os.rename, self.at(d), self.at(new))
         if new in self.kinds and self.rng.random() < 0.4:
             self.remove(new)
