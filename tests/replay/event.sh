@@ -4,7 +4,7 @@
 #   kill N, restart N          the process of brick N
 #   heals off|on               the self-heal daemon
 #   healed                     wait until nothing is left to heal
-#   stopstart                  the whole volume
+#   stopstart [OPTION VALUE]   the whole volume; an option set in between
 #   roll N                     N forced rollovers; set OPTION VALUE
 #   add N...                   new bricks; rebalance, balanced: start it, wait for its end
 #   drain N..., drained N..., remove N...   remove-brick start, wait for its end, commit
@@ -58,6 +58,7 @@ heals) gv set "$vol" "$(gluster volume info "$vol" | piped '^Type:.*Disperse' &&
 healed) wait_for 120 gb_is_healed || gb_die "$vol: not healed after 120 s: $(gb_indexed | head -n 3 | tr '\n' ' ')" ;;
 stopstart)
         gv stop "$vol"
+        [ $# = 0 ] || gv set "$vol" "$1" "$2"
         gv start "$vol"
         for ((n = 0; ; n++)); do
                 [ -d "$(brick_path "$vol" $n)" ] || break

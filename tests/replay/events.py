@@ -2,7 +2,8 @@
 
 Each event is a function of a Life; it yields after every step, and what follows a step is some work and a
 list, which must be right.  A step may say that the list may be refused: `yield {3: why}` allows exit status
-3 (a full list is needed), `yield {2: why}` demands 2 (a brick that holds the only copy is away).
+3 (a full list is needed), `yield {2: why}` demands 2 (a brick that holds the only copy is away), `yield {MUST: 3,
+3: why}` demands 3.
 """
 
 # Bricks of a type, bricks of a set, and how many of a set may be away.
@@ -11,6 +12,9 @@ SHAPES = {
     "2x3": (6, 3, 1), "3x2": (6, 2, 1), "disp": (3, 3, 1), "2xdisp": (6, 3, 1), "disp6": (6, 6, 2), "shard": (2, 1, 0),
     "shard2x2": (4, 2, 1),
 }
+
+
+MUST = "must"
 
 
 class Life:
@@ -193,6 +197,24 @@ def reset_brick(life):
     yield
 
 
+def changelog_off(life):
+    """What is done meanwhile nobody records; a new HTIME tells."""
+    life.event("set", "changelog.changelog", "off")
+    yield False
+    life.event("set", "changelog.changelog", "on")
+    yield {MUST: 3, 3: "changelog was off"}
+    yield
+
+
+def silent_off(life):
+    """The same, and HTIME does not tell."""
+    life.event("stopstart", "changelog.changelog", "off")
+    yield False
+    life.event("stopstart", "changelog.changelog", "on")
+    yield {MUST: 3, 3: "changelog was off while the volume ran"}
+    yield
+
+
 def quota(life):
     """It is on from the beginning: replay.py sees to that."""
     yield
@@ -212,6 +234,7 @@ EVENTS = {
     "unhealed-then-sibling": unhealed_then_sibling, "brick-gone": brick_gone, "stop-start": stop_start, "rollovers": rollovers,
     "no-gfid2path": no_gfid2path, "binary": binary, "add-brick": add_brick, "remove-brick": remove_brick,
     "replace-brick": replace_brick, "reset-brick": reset_brick, "quota": quota, "bitrot": bitrot,
+    "changelog-off": changelog_off, "silent-off": silent_off,
 }
 NEEDS = {
     "brick-down": "spare", "brick-blink": "spare", "bricks-in-turn": "spare", "unhealed-then-sibling": "spare", "replace-brick": "spare",

@@ -88,15 +88,17 @@ class Seed:
         return r.returncode
 
     def round(self, number, may=None):
-        """`may`: statuses by which the list may be refused, and why.  2 is no choice: it must be refused."""
+        """`may`: statuses by which the list may be refused, and why.  2 is no choice: it must be refused, as with the
+        one that events.MUST names."""
         file = os.path.join(self.folder, f"round-{number}.jsonl")
         may = dict(may or {})
+        must = may.pop(events.MUST, 2 if 2 in may else None)
         if self.work.overwrote_dir:  # no record tells which directory that was
             may.setdefault(3, "a directory was renamed onto one that was emptied")
         self.work.overwrote_dir = False
         status = self.list(file, may)
-        if 2 in may and status != 2:
-            raise Failed(f"exit status {status}, want 2: {may[2]}")
+        if must is not None and status != must:
+            raise Failed(f"exit status {status}, want {must}: {may[must]}")
         if status:
             if os.path.exists(file):
                 raise Failed(f"exit status {status}, and a list is there")
