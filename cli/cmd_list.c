@@ -20,11 +20,15 @@ int gb_fail(const struct gb_error *err)
         return gb_exit_of(err->code);
 }
 
-int gb_list_status(const struct gb_cli *c, uint64_t skipped)
+int gb_list_status(const struct gb_cli *c, const struct gb_list *l)
 {
         const char *cure = c->o.format == GB_FORMAT_NETBACKUP ? "" : ", or use --null";
+        uint64_t skipped = l->counts.skipped;
 
         gb_progress_end();
+        if (l->info)
+                gb_progress_sum(c, l->info->kind, l->counts.entries,
+                                strcmp(c->o.out_file, "-") == 0 || c->o.split ? "" : c->o.out_file);
         if (!skipped)
                 return GB_EXIT_OK;
         if (strcmp(c->o.out_file, "-") == 0)
@@ -55,7 +59,7 @@ int gb_cmd_full(const struct gb_cli *c, int argc, char **argv)
                 rc = gb_make_full(c, &v, &l, &complete, &err);
         if (rc == 0)
                 rc = gb_list_publish(&l, &err);
-        rc = rc < 0 ? gb_fail(&err) : gb_list_status(c, l.counts.skipped);
+        rc = rc < 0 ? gb_fail(&err) : gb_list_status(c, &l);
         gb_list_discard(&l);
         gb_volume_close(&v);
         return complete ? rc : GB_EXIT_INCOMPLETE;
@@ -66,7 +70,8 @@ int gb_cmd_inc(const struct gb_cli *c, int argc, char **argv)
         struct gb_error err = {0};
         struct gb_volume v;
         struct gb_window w = {0};
-        struct gb_list_info info = {.kind = "incremental", .volume = &v, .select = c->o.select, .types = c->o.types};
+        struct gb_list_info info = {
+                .kind = "incremental", .volume = &v, .select = c->o.select, .types = c->o.types};
         struct gb_list l = {0};
         int64_t start, end;
         int rc;
@@ -96,7 +101,7 @@ int gb_cmd_inc(const struct gb_cli *c, int argc, char **argv)
                 rc = gb_make_changes(c, &v, &w, &l, &err);
         if (rc == 0)
                 rc = gb_list_publish(&l, &err);
-        rc = rc < 0 ? gb_fail(&err) : gb_list_status(c, l.counts.skipped);
+        rc = rc < 0 ? gb_fail(&err) : gb_list_status(c, &l);
         gb_list_discard(&l);
         gb_window_fini(&w, &v);
         gb_volume_close(&v);

@@ -230,7 +230,7 @@ static int run(const struct gb_cli *c, const char *name, bool commit)
         struct gb_list_info info = {.volume = &o.volume, .session = name};
         enum gb_list_level level = GB_LEVEL_AUTO;
         char base[GB_HOST_MAX + 1];
-        bool listed = true;
+        bool listed = true, made;
         int rc = open_session(c, name, &o, &err);
 
         info.select = &o.reg.select;
@@ -261,10 +261,11 @@ static int run(const struct gb_cli *c, const char *name, bool commit)
         }
         if (rc == 0)
                 rc = make_list(c, &o, level, commit, listed ? &l : NULL, &w, &err);
-        if (rc == 0 && !commit)
+        made = rc == 0;
+        rc = rc < 0 ? gb_fail(&err) : gb_list_status(c, &l);
+        if (made && !commit)
                 gb_note(c, "session %s: prepared; after the backup: gbackup-cli commit %s (or abort)", name,
                         name);
-        rc = rc < 0 ? gb_fail(&err) : gb_list_status(c, l.counts.skipped);
         if (o.reg.session && rc != GB_EXIT_USAGE)
                 gb_tally_add(o.reg.session, rc, &l.counts);
         gb_list_discard(&l);

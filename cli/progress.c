@@ -1,8 +1,9 @@
 /*
  * progress - see progress.h.
  *
- * Drawing is left to a thread of its own, because the main thread may wait long for one brick, and that is just
- * when somebody wants to see which.  The main thread only leaves two values.  Without a terminal and without
+ * Drawing is left to a thread of its own, because the main thread may wait long for one brick, and that is
+ * just when somebody wants to see which.  The main thread only leaves two values.  Without a terminal and
+ * without
  * --progress=json there is no thread.
  */
 #include <config.h>
@@ -116,10 +117,10 @@ static json_t *lanes_json(const struct picture *p)
 
 static void show_json(const struct picture *p)
 {
-        json_t *j = json_pack("{s:s,s:I,s:I,s:I,s:I,s:o}", "progress", p->what, "entries",
-                              (json_int_t)p->entries, "per_second", (json_int_t)p->rate, "elapsed_ms",
-                              (json_int_t)p->elapsed_ms, "passed", (json_int_t)p->passed, "bricks",
-                              lanes_json(p));
+        json_t *j =
+                json_pack("{s:s,s:I,s:I,s:I,s:I,s:o}", "progress", p->what, "entries", (json_int_t)p->entries,
+                          "per_second", (json_int_t)p->rate, "elapsed_ms", (json_int_t)p->elapsed_ms,
+                          "passed", (json_int_t)p->passed, "bricks", lanes_json(p));
         char *text = j ? json_dumps(j, JSON_COMPACT) : NULL;
 
         if (text)
@@ -197,8 +198,11 @@ static void show_terminal(const struct picture *p)
         time_text(p->elapsed_ms, elapsed);
         if (p->rate)
                 snprintf(rate, sizeof(rate), " (%" PRIu64 "/s)", p->rate);
-        snprintf(text, sizeof(text), "%s: %" PRIu64 " entries%s, %" PRIu64 " read on the bricks, %s", p->what,
-                 p->entries, rate, p->passed, elapsed);
+        if (p->entries || p->passed)
+                snprintf(text, sizeof(text), "%s: %" PRIu64 " entries%s, %" PRIu64 " read on the bricks, %s",
+                         p->what, p->entries, rate, p->passed, elapsed);
+        else
+                snprintf(text, sizeof(text), "%s, %s", p->what, elapsed);
         wipe();
         put_line(text, size.ws_col);
         if (!dumb && p->elapsed_ms > 2 * DRAW_MS && size.ws_row > 4)
@@ -293,6 +297,17 @@ void gb_progress_end(void)
         doing = NULL;
         gb_progress_hold();
         gb_progress_release();
+}
+
+void gb_progress_sum(const struct gb_cli *c, const char *what, uint64_t entries, const char *file)
+{
+        char elapsed[32];
+
+        if (!wanted(c) || c->o.progress == GB_PROGRESS_JSON)
+                return;
+        time_text(gb_now_ms() - started, elapsed);
+        gb_say("%s list: %" PRIu64 " %s%s%s, %s", what, entries, entries == 1 ? "entry" : "entries",
+               *file ? " in " : "", file, elapsed);
 }
 
 void gb_progress_hold(void)

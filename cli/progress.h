@@ -17,6 +17,8 @@ void gb_progress_tick(const struct gb_cli *c, const char *what, uint64_t entries
 void gb_progress_say(const struct gb_cli *c, const char *what);
 /* Wipe it and draw no more until the next tick. */
 void gb_progress_end(void);
+/* On a terminal, what came out of it and how long it took; `file` may be "". */
+void gb_progress_sum(const struct gb_cli *c, const char *what, uint64_t entries, const char *file);
 /* Around whatever else is written to stderr: wipes it, and keeps it from being drawn. */
 void gb_progress_hold(void);
 void gb_progress_release(void);

@@ -116,6 +116,13 @@ for l in lines:
 PY
 is "$(wc -l <"$OUT")" 5 "lines of the list"
 
+it "on a terminal the last line tells how many entries there are, and where"
+python3 - "$CLI" full "$HOST" v --out-file="$T/tty.list" >"$T/tty.out" 2>&1 <<'PY' || problem "fails on a terminal: $(cat -v "$T/tty.out")"
+import os, pty, sys
+sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:], lambda fd: os.read(fd, 4096), lambda fd: b"")))
+PY
+piped -q "full list: 5 entries in $T/tty.list, 0:0" <"$T/tty.out" || problem "says: $(cat -v "$T/tty.out")"
+
 # ---- purge ------------------------------------------------------------------------------------------
 
 it "changelog usage tells what history costs and who needs it"
