@@ -138,45 +138,40 @@ static inline bool get_length(struct gb_reader *in, uint64_t *v)
         return gb_get_varint(in, v);
 }
 
-/* With the first `shared` bytes of a valid path in front of it, is `rest` (not empty, or the order
- * would be wrong) a valid end of a path? */
-static bool rest_valid(const struct gb_block_reader *r, size_t shared, const char *rest, size_t n)
+/* With the first `shared` bytes of a valid path in front of it, is `rest` a valid end of a path?  *name:
+ * where its last component begins. */
+static bool rest_valid(const struct gb_block_reader *r, size_t shared, const uint8_t *rest, size_t n,
+                       size_t *name)
 {
-        const char *slash = shared ? memrchr(r->path, '/', shared) : NULL;
-        size_t begun = slash ? shared - (size_t)(slash + 1 - r->path) : shared; /* of its component */
-        const char *end = memchr(rest, '/', n);
-        size_t head = end ? (size_t)(end - rest) : n;
-        char name[GB_NAME_MAX];
+        const char *before = shared < r->name ? memrchr(r->path, '/', shared) : NULL;
+        size_t begin = before ? (size_t)(before + 1 - r->path) : shared < r->name ? 0 : r->name;
+        const uint8_t *p = rest, *end = rest + n;
 
-        if (begun + head > GB_NAME_MAX)
+        if (memchr(rest, '\0', n))
                 return false;
-        if (!end && begun + head > 2) /* too long for "." and "..": most are */
-                return !memchr(rest, '\0', n);
-        memcpy(name, r->path + shared - begun, begun);
-        memcpy(name + begun, rest, head);
-        if (!gb_path_valid(name, begun + head))
-                return false;
-        return !end || gb_path_valid(end + 1, n - head - 1);
+        for (;;) { /* a component: path[begin..shared), then p[0..] */
+                const uint8_t *slash = memchr(p, '/', (size_t)(end - p));
+                size_t kept = begin < shared ? shared - begin : 0;
+                size_t len = kept + (size_t)((slash ? slash : end) - p);
+
+                if (len - 1 >= GB_NAME_MAX)
+                        return false;
+                if (len <= 2 && (kept > 0 ? r->path[begin] : p[0]) == '.' &&
+                    (len == 1 || (kept > 1 ? r->path[begin + 1] : p[1 - kept]) == '.'))
+                        return false;
+                if (!slash)
+                        break;
+                p = slash + 1;
+                begin = shared + (size_t)(p - rest);
+        }
+        *name = begin;
+        return true;
 }
 
 static int malformed(const struct gb_block_reader *r, struct gb_error *err, const char *what)
 {
         return gb_error_set(err, GB_ERR_PROTOCOL, "malformed block: %s after \"%.*s\"", what, (int)r->len,
                             r->path);
-}
-
-/* Where the last component of a path begins that is `shared` bytes of the path so far and then `rest`. */
-static size_t name_start(const struct gb_block_reader *r, size_t shared, const uint8_t *rest, size_t n)
-{
-        const uint8_t *slash = memrchr(rest, '/', n);
-        const char *before;
-
-        if (slash)
-                return shared + (size_t)(slash + 1 - rest);
-        if (shared >= r->name)
-                return r->name;
-        before = memrchr(r->path, '/', shared);
-        return before ? (size_t)(before + 1 - r->path) : 0;
 }
 
 /* A name of two bytes may be "..". */
@@ -197,7 +192,7 @@ static int next_slowly(struct gb_block_reader *r, struct gb_error *err)
         const uint8_t *rest, *gfid;
         uint64_t shared, n;
         uint8_t type;
-        size_t same;
+        size_t same, name;
 
         if (in.p == in.end)
                 return 0;
@@ -216,9 +211,9 @@ static int next_slowly(struct gb_block_reader *r, struct gb_error *err)
         if (gb_path_cmp_same((const char *)rest, (size_t)n, r->path + shared, r->len - (size_t)shared,
                              &same) <= 0)
                 return malformed(r, err, "path out of order");
-        if (!rest_valid(r, (size_t)shared, (const char *)rest, (size_t)n))
+        if (!rest_valid(r, (size_t)shared, rest, (size_t)n, &name))
                 return malformed(r, err, "bad path");
-        r->name = name_start(r, (size_t)shared, rest, (size_t)n);
+        r->name = name;
         memcpy(r->path + shared, rest, (size_t)n);
         r->len = (size_t)(shared + n);
         r->path[r->len] = '\0';

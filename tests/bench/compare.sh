@@ -125,15 +125,17 @@ compare_walks() {
                 problem "$1: the walk lists $(wc -l <"$T/walked") entries"
 }
 compare_merge() {
-        local i
-        mkdir "$T/merge"
-        "$T/merge-bench" make "$T/merge" 16 "$files" || gb_die "merge make"
-        for i in $(each); do
-                timed "merge of 16 lanes/gbackup" "$T/merge-bench" run "$T/merged" "$T/merge" 16
-                timed "merge of 16 lanes/sort -m -u" sort -m -u -o "$T/sorted" "$T"/merge/*.txt
+        local i kind
+        for kind in turns hashed runs same; do
+                mkdir "$T/merge"
+                "$T/merge-bench" make "$T/merge" 16 "$files" $kind || gb_die "merge make"
+                for i in $(each); do
+                        timed "merge of 16 lanes, $kind/gbackup" "$T/merge-bench" run "$T/merged" "$T/merge" 16
+                        timed "merge of 16 lanes, $kind/sort -m -u" sort -m -u -o "$T/sorted" "$T"/merge/*.txt
+                done
+                cmp -s "$T/merged" "$T/sorted" || problem "merge and sort -m -u differ"
+                rm -rf "$T/merge" "$T/merged" "$T/sorted"
         done
-        cmp -s "$T/merged" "$T/sorted" || problem "merge and sort -m -u differ"
-        rm -rf "$T/merge" "$T/merged" "$T/sorted"
 }
 measure_parsing() {
         local coding brick
