@@ -243,9 +243,13 @@ static void *write_ahead(void *arg)
 
 int gb_output_ahead(struct gb_output *o, struct gb_error *err)
 {
-        struct ahead *a = calloc(1, sizeof(*a));
-        uint8_t *first = realloc(o->buffer, AHEAD_BUFFER);
+        struct ahead *a;
+        uint8_t *first;
 
+        if (o->to_stdout)
+                return 0;
+        a = calloc(1, sizeof(*a));
+        first = realloc(o->buffer, AHEAD_BUFFER);
         if (first) {
                 o->buffer = first;
                 o->size = AHEAD_BUFFER;

@@ -23,7 +23,8 @@ struct gb_output *gb_output_open(const char *path, struct gb_error *err);
 int gb_output_hash(struct gb_output *o, struct gb_error *err);
 /* Let others read it: a list is for its owner only.  stdout is left alone. */
 int gb_output_mode(struct gb_output *o, unsigned mode, struct gb_error *err);
-/* For a file that may become long, before the first write: a thread writes it, while more is made. */
+/* For a file that may become long, before the first write: a thread writes it, while more is made.  Nothing
+ * changes for stdout, whose reader may take its time. */
 int gb_output_ahead(struct gb_output *o, struct gb_error *err);
 int gb_output_write(struct gb_output *o, const void *bytes, size_t n, struct gb_error *err);
 /* To make bytes in place: where the next ones go, and how many of them at most; at least `least`, which is no
