@@ -128,6 +128,7 @@ struct told {
         unsigned believed;                   /* of these, listened to */
         bool muted;                          /* somebody was not */
         struct gb_vbrick *away;              /* one that could not be read, though it may come back */
+        struct gb_vbrick *unknown;           /* the same, and its position is not known: its node takes no part */
         const struct gb_brick_window *worst; /* one that says why it is not whole */
         const struct gb_vbrick *behind;      /* one that is whole, though it may lack what another knows */
 };
@@ -154,8 +155,8 @@ static struct told told_by(struct collect *k, unsigned set)
                 t.muted = t.muted || (s && s->muted);
                 if (w->whole)
                         t.behind = &v->bricks[i];
-                if (!w->whole && w->error.code && !is_gap(w->error.code) && (w->from || w->by_time))
-                        t.away = &v->bricks[i];
+                if (!w->whole && w->error.code && !is_gap(w->error.code))
+                        *(w->from || w->by_time ? &t.away : &t.unknown) = &v->bricks[i];
                 if (w->error.code && (!t.worst || is_gap(w->error.code)))
                         t.worst = w;
         }
@@ -183,7 +184,7 @@ static int not_enough(const struct collect *k, unsigned set, const struct told *
         return gb_error_set(
                 err, GB_ERR_INCOMPLETE,
                 "replica set %u: %.300s cannot be read (%.200s), and %s may lack changes that it knows of, "
-                "because it was restarted, is behind, or missed the last run; run again when the "
+                "because it was restarted or cut off, is behind, or missed the last run; run again when the "
                 "brick is back",
                 set, t->away->name, k->window->bricks[t->away->index].error.text,
                 t->behind ? t->behind->name : "what is left of the set");
@@ -203,6 +204,8 @@ static int check_set(struct collect *k, unsigned set, struct gb_error *err)
                 return 0;
         if (t.muted)
                 return again_without(k, &t, err);
+        if (!t.away && t.whole && !is_gap(t.worst->error.code))
+                t.away = t.unknown;
         if (t.away && (t.whole || is_gap(t.worst->error.code)))
                 return not_enough(k, set, &t, err);
         if (k->window->full_on_gap && t.worst->error.code == GB_ERR_GAP) {
