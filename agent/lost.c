@@ -165,6 +165,8 @@ static void save(const struct gb_lost *l)
         FILE *f;
         int rc;
 
+        if (!l->notes.n && l->brick->notes && access(l->brick->notes, F_OK) < 0)
+                return; /* as most often */
         if (!l->brick->notes || asprintf(&temporary, "%s.%d", l->brick->notes, (int)getpid()) < 0) {
                 temporary = NULL;
                 return;
