@@ -49,11 +49,19 @@ def connection(tcp, path):
     both(tcp, local)
 
 
+def watch(tcp):
+    """A dead peer is noticed, as ssh does with ServerAliveInterval, and sshd with ClientAliveInterval."""
+    tcp.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    tcp.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for option, value in (socket.TCP_KEEPIDLE, 5), (socket.TCP_KEEPINTVL, 5), (socket.TCP_KEEPCNT, 3), (socket.TCP_USER_TIMEOUT, 20000):
+        tcp.setsockopt(socket.IPPROTO_TCP, option, value)
+
+
 def serve(address, port, path):
     listener = socket.create_server((address, port), backlog=128)
     while True:
         tcp, _ = listener.accept()
-        tcp.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        watch(tcp)
         threading.Thread(target=connection, args=(tcp, path), daemon=True).start()
 
 
@@ -63,11 +71,7 @@ def client(host, port):
     except OSError as e:
         sys.exit(f"{host}: {e}")
     tcp.settimeout(None)
-    tcp.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    # A dead peer is noticed, as ssh does with ServerAliveInterval.
-    tcp.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    for option, value in (socket.TCP_KEEPIDLE, 5), (socket.TCP_KEEPINTVL, 5), (socket.TCP_KEEPCNT, 3), (socket.TCP_USER_TIMEOUT, 20000):
-        tcp.setsockopt(socket.IPPROTO_TCP, option, value)
+    watch(tcp)
 
     def out(data):
         while data:
