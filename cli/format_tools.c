@@ -55,21 +55,24 @@ static bool rclone_takes(const char *path, size_t len)
 }
 
 /* An entry that begins with # or ; would be a comment, hence the lead.  A directory that gives way to
- * something else, or is gone, is not empty yet: --force. */
+ * something else, or is gone, is not empty yet: --force.  What is listed has changed, even if size and time
+ * of modification are those of the copy: --ignore-times. */
 static const struct gb_tool rsync = {
         .lead = "./",
         .null = true,
         .gone = true,
         .no_prefix = true,
-        .command =
-                "rsync -aHAX --from0 --files-from=%s --delete-missing-args --force \"$MOUNT/\" \"$TARGET/\""};
+        .command = "rsync -aHAX --ignore-times --from0 --files-from=%s --delete-missing-args --force "
+                   "\"$MOUNT/\" \"$TARGET/\""};
 /* --null is --verbatim-files-from too; --no-recursion counts for what stands behind it. */
 static const struct gb_tool tar = {
         .null = true,
         .types = "fdlpbc",
         .command = "tar -c -f \"$TARGET\" --xattrs --acls -C \"$MOUNT\" --null --no-recursion -T %s"};
-/* Without --null a line -C would be an option. */
+/* Without --null a line -C would be an option.  A backslash at the beginning of a name is taken away, hence
+ * the lead. */
 static const struct gb_tool bsdtar = {
+        .lead = "./",
         .null = true,
         .types = "fdlpbc",
         .command = "bsdtar -c -f \"$TARGET\" --format=pax -C \"$MOUNT\" -n --null -T %s"};
@@ -94,7 +97,7 @@ static const struct gb_tool rclone = {
         .no_prefix = true,
         .types = "f",
         .takes = rclone_takes,
-        .command = "rclone copy --no-traverse --files-from-raw %s \"$MOUNT\" \"$TARGET\""};
+        .command = "rclone copy --ignore-times --no-traverse --files-from-raw %s \"$MOUNT\" \"$TARGET\""};
 
 const struct gb_format_ops gb_format_tools[] = {
         {.name = "rsync", .tool = &rsync, .wants_expanded = true, .line = line},
@@ -103,7 +106,4 @@ const struct gb_format_ops gb_format_tools[] = {
         {.name = "cpio", .tool = &cpio, .wants_expanded = true, .line = line},
         {.name = "borg", .tool = &borg, .wants_expanded = true, .line = line},
         {.name = "restic", .tool = &restic, .wants_expanded = true, .line = line},
-        {.name = "rclone",
-         .tool = &rclone,
-         .wants_expanded = true,
-         .line = line}};
+        {.name = "rclone", .tool = &rclone, .wants_expanded = true, .line = line}};

@@ -9,6 +9,7 @@ mount_volume v
 start_gbackupd
 hostile_names "$M"
 rm "$M/kinds/sticky" "$M/kinds/to nowhere" # GlusterFS cannot read the one, restic 0.14 not keep the target of the other
+printf old >"$M/alike" && touch -d @1000000000 "$M/alike"
 mkdir -p "$M/moving/in/deep" "$M/going/deep" "$M/swap" "$M/becomes file" "$M/#dir" "$M/;dir" "$M/to link"
 for f in moving/a moving/in/b moving/in/deep/c going/1 going/deep/2 swap/old "becomes file/x" write delete rename two \
         "#dir/x" ";dir/x" "to link/link" "becomes dir"; do
@@ -223,6 +224,7 @@ run_cli 0 s -0 --out-file="$T/s.list"
 settle v
 run_cli 0 s -0 --out-file="$T/s.list"
 echo more >>"$M/write"
+printf new >"$M/alike" && touch -d @1000000000 "$M/alike" # size and time as before
 rm "$M/delete" && rm -r "$M/going"
 mv "$M/rename" "$M/-renamed a%b"
 mv "$M/moving" "$M/moved dir"
@@ -279,6 +281,7 @@ it "rclone: the files that changed, by an incremental list"
 run_cli 5 prepare s --format=rclone --out-file="$T/rclone.list"
 is "$(tr '\0' ' ' <"$T/rclone.list.skipped")" "fresh/empty to link " "names skipped"
 rm -r "$T/rclone" && mkdir "$T/rclone"
+printf old >"$T/rclone/alike" && touch -d @1000000000 "$T/rclone/alike"
 TARGET=$T/rclone
 run_tool rclone
 stored "$T/rclone" "$T/rclone.list" f
