@@ -205,6 +205,7 @@ struct gb_brick *gb_brick_open(const struct gb_glusterd *gd, const char *volume,
         if (b) {
                 b->volume_id = vol.id;
                 b->volume_version = vol.version;
+                b->alone = vol.n_sets == 1;
                 b->node = file.node;
                 b->index = file.id;
         }

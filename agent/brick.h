@@ -17,17 +17,18 @@
 #include "glusterd.h"
 
 struct gb_brick {
-        char *path;         /* absolute, owned */
-        char *volume;       /* owned */
+        char *path;   /* absolute, owned */
+        char *volume; /* owned */
         gb_gfid volume_id;
-        gb_gfid node;       /* uuid of the node that owns the brick: ours */
-        int root_fd;        /* O_PATH-free directory fd of the root */
-        int handles_fd;     /* .glusterfs */
-        int index;          /* brick-id of glusterd: <volume>-client-<index> */
-        char *afr;          /* owned; "trusted.afr.<volume>-client-": the xattrs that blame a sibling */
+        gb_gfid node;            /* uuid of the node that owns the brick: ours */
+        int root_fd;             /* O_PATH-free directory fd of the root */
+        int handles_fd;          /* .glusterfs */
+        int index;               /* brick-id of glusterd: <volume>-client-<index> */
+        char *afr;               /* owned; "trusted.afr.<volume>-client-": the xattrs that blame a sibling */
         uint64_t volume_version; /* glusterd's `version` of the volume when opened */
-        bool sharded;       /* the root has a .shard directory with the shard gfid */
-        char *notes;        /* owned; file for what is to be known of it next time (lost.h); NULL: none */
+        bool alone;   /* the only set of its volume: nothing distributes, so no file is a linkto file */
+        bool sharded; /* the root has a .shard directory with the shard gfid */
+        char *notes;  /* owned; file for what is to be known of it next time (lost.h); NULL: none */
 };
 
 /* Open and verify.  GB_ERR_NO_VOLUME; GB_ERR_NO_BRICK: glusterd does not list it for this node;
@@ -62,8 +63,8 @@ ssize_t gb_xattr_at(int dirfd, const char *name, const char *xattr, void *value,
 /* Pending heals this brick knows of (facts 6.5, 5.6): whom it blames, not who blames it. */
 #define GB_BLAMED_MAX 64
 struct gb_heal_status {
-        uint64_t pending;          /* objects with an entry in indices/xattrop or indices/dirty */
-        bool blames_all;           /* every sibling is suspect: disperse, unreadable, or too many to look at */
+        uint64_t pending; /* objects with an entry in indices/xattrop or indices/dirty */
+        bool blames_all;  /* every sibling is suspect: disperse, unreadable, or too many to look at */
         int blamed[GB_BLAMED_MAX]; /* indices of bricks, as in gb_brick.index, each once */
         int n_blamed;
 };

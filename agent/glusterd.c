@@ -238,6 +238,7 @@ int gb_glusterd_volume(const struct gb_glusterd *gd, const char *volume, struct 
                        struct gb_error *err)
 {
         bool id = false, status = false, version = false;
+        uint64_t bricks = 0, replica = 0, disperse = 0;
         GB_CLEANUP_WIPE struct gb_buf b = GB_BUF_INIT(GB_CONFIG_MAX);
         char *text, *line;
 
@@ -255,6 +256,12 @@ int gb_glusterd_volume(const struct gb_glusterd *gd, const char *volume, struct 
                         out->started = strcmp(v, "1") == 0;
                 } else if ((v = gb_glusterd_value(line, "version"))) {
                         version = gb_glusterd_number(v, UINT64_MAX, &out->version);
+                } else if ((v = gb_glusterd_value(line, "count"))) {
+                        gb_glusterd_number(v, GB_BRICKS_MAX, &bricks);
+                } else if ((v = gb_glusterd_value(line, "replica_count"))) {
+                        gb_glusterd_number(v, GB_BRICKS_MAX, &replica);
+                } else if ((v = gb_glusterd_value(line, "disperse_count"))) {
+                        gb_glusterd_number(v, GB_BRICKS_MAX, &disperse);
                 } else if ((v = gb_glusterd_value(line, "restored_from_snap"))) {
                         out->restored_from_snap =
                                 parse_uuid(v, &parent) && !gb_gfid_eq(&parent, &GB_GFID_NULL);
@@ -265,6 +272,8 @@ int gb_glusterd_volume(const struct gb_glusterd *gd, const char *volume, struct 
                                     !id       ? "volume-id"
                                     : !status ? "status"
                                               : "version");
+        if (disperse || replica)
+                out->n_sets = (unsigned)(bricks / (disperse ? disperse : replica));
         return 0;
 }
 

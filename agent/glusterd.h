@@ -36,6 +36,7 @@ struct gb_volume_file {
         gb_gfid id;
         bool started;
         uint64_t version;
+        unsigned n_sets; /* replica or disperse sets, or bricks of a plain volume; 0: it does not say */
         bool restored_from_snap;
 };
 /* vols/<volume>/info.  GB_ERR_NO_VOLUME, also for a name that gb_volume_name_valid() refuses. */
@@ -43,8 +44,8 @@ int gb_glusterd_volume(const struct gb_glusterd *gd, const char *volume, struct 
                        struct gb_error *err);
 
 /* What gb_gluster_info() tells, but of the options only those that a topology needs, read from the files: no
- * process, no lock, microseconds.  Fails, with *v empty, when the files may be out of date because glusterd does
- * not run, or are not understood: then ask gluster(8). */
+ * process, no lock, microseconds.  Fails, with *v empty, when the files may be out of date because glusterd
+ * does not run, or are not understood: then ask gluster(8). */
 int gb_glusterd_topology(const struct gb_glusterd *gd, const char *volume, struct gb_volinfo *v,
                          struct gb_error *err);
 /* glusterd accepts connections on its local socket, "d.socket" behind the runtime directory. */
@@ -54,7 +55,7 @@ struct gb_brick_file {
         gb_gfid node;
         char *path; /* owned */
         char *host; /* owned */
-        char *afr;  /* owned; brick-id without its number ("<volume>-client-"): what AFR's xattrs are named by */
+        char *afr;  /* owned; brick-id without its number ("<volume>-client-"): in AFR's xattrs */
         int id;     /* brick-id, from "<volume>-client-<id>" */
 };
 /* The bricks/ entry whose uuid is this node's and whose path equals `path`, among those that the info
@@ -71,8 +72,9 @@ struct gb_changelog_options {
         unsigned rollover; /* seconds */
         bool capture_del_path;
 };
-int gb_glusterd_changelog_options(const struct gb_glusterd *gd, const char *volume, const struct gb_brick_file *f,
-                                  struct gb_changelog_options *out, struct gb_error *err);
+int gb_glusterd_changelog_options(const struct gb_glusterd *gd, const char *volume,
+                                  const struct gb_brick_file *f, struct gb_changelog_options *out,
+                                  struct gb_error *err);
 /* The value of an option in the first section of `type` of a brick's volfile.  1 found, 0 it is not set (the
  * translator's default holds), -1.  A value longer than `size` is cut. */
 int gb_glusterd_brick_option(const struct gb_glusterd *gd, const char *volume, const struct gb_brick_file *f,

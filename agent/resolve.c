@@ -172,16 +172,17 @@ static int stat_handle(const struct gb_resolver *r, struct object *o, struct gb_
         return gb_error_sys(err, GB_ERR_SYSTEM, "%s: look at handle %s", r->brick->path, o->handle);
 }
 
-/* A file that only points to the subvolume that has the data (facts 6.1): 1, 0, -1. */
-static int is_linkto(const char *path, const struct stat *st, const char *brick, struct gb_error *err)
+/* A file that only points to the subvolume that has the data (facts 6.1): 1, 0, -1.  What remove-brick left
+ * of them on the last set that there is, users see as a file like others. */
+static int is_linkto(const char *path, const struct stat *st, const struct gb_brick *b, struct gb_error *err)
 {
-        if (!S_ISREG(st->st_mode) || (st->st_mode & 07777) != 01000)
+        if (b->alone || !S_ISREG(st->st_mode) || (st->st_mode & 07777) != 01000)
                 return 0;
         if (lgetxattr(path, LINKTO, NULL, 0) >= 0)
                 return 1;
         if (errno == ENODATA || not_there(errno))
                 return 0;
-        return gb_error_sys(err, GB_ERR_SYSTEM, "%s: read linkto of %s", brick, path);
+        return gb_error_sys(err, GB_ERR_SYSTEM, "%s: read linkto of %s", b->path, path);
 }
 
 /* A handle that may be a directory's: only verification tells for sure. */
@@ -432,7 +433,7 @@ static int hide_internal(struct gb_resolver *r, struct gb_fact *f, gb_gfid *shar
 static int look_at_file(struct gb_resolver *r, struct object *o, gb_gfid *shard_base, struct gb_error *err)
 {
         struct gb_fact *f = o->fact;
-        int linkto = is_linkto(o->path, &o->st, r->brick->path, err);
+        int linkto = is_linkto(o->path, &o->st, r->brick, err);
 
         if (linkto < 0)
                 return -1;
@@ -631,7 +632,7 @@ int gb_resolver_slot(struct gb_resolver *r, const struct gb_slot *slot, gb_gfid 
                 return gb_error_sys(err, GB_ERR_SYSTEM, "%s: look at \"%s\"", r->brick->path, name);
         }
         snprintf(path, sizeof(path), "/proc/self/fd/%d/%s", d.fd, name);
-        rc = is_linkto(path, &st, r->brick->path, err);
+        rc = is_linkto(path, &st, r->brick, err);
         if (rc != 0)
                 return rc < 0 ? -1 : 0;
         if (gb_get_gfid_at(d.fd, name, gfid) < 0) {

@@ -77,6 +77,9 @@ START_TEST(reads_a_volume)
         ck_assert(v.started);
         ck_assert_uint_eq(v.version, 5);
         ck_assert(!v.restored_from_snap);
+        ck_assert_uint_eq(v.n_sets, 2);
+        ck_assert_int_eq(gb_glusterd_volume(&gd, "ec", &v, &err), 0);
+        ck_assert_uint_eq(v.n_sets, 1);
 }
 END_TEST
 

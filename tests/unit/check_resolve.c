@@ -300,6 +300,18 @@ START_TEST(linkto_file_is_absent)
 }
 END_TEST
 
+/* remove-brick leaves them, and then users see a file, and write to it. */
+START_TEST(on_the_only_set_nothing_is_a_linkto_file)
+{
+        gb_gfid f = gb_fake_linkto(fake, "v-client-1", "f", NULL);
+
+        brick->alone = true;
+        look(&f);
+        ck_assert_int_eq(fact.look, GB_LOOK_PRESENT);
+        ck_assert(has(&GB_GFID_ROOT, "f"));
+}
+END_TEST
+
 START_TEST(sticky_file_without_linkto_is_a_users)
 {
         gb_gfid f = gb_fake_create(fake, "f", NULL), source = gb_fake_create(fake, "s", NULL);
@@ -747,6 +759,7 @@ int main(void)
         tcase_add_test(tc, last_new_name_of_the_window_is_tried_first_and_verified);
         tcase_add_test(tc, pgfid_leads_to_names_no_other_xattr_tells);
         tcase_add_test(tc, linkto_file_is_absent);
+        tcase_add_test(tc, on_the_only_set_nothing_is_a_linkto_file);
         tcase_add_test(tc, sticky_file_without_linkto_is_a_users);
         tcase_add_test(tc, handle_without_a_name_is_absent);
         tcase_add_test(tc, directory_has_its_slot);
