@@ -23,8 +23,8 @@
 
 /* Entries that are looked at, and for what. */
 struct gb_look_rule {
-        bool linkto;          /* regular files may be linkto files */
-        int64_t since, until; /* of st_ctime; 0: no bound */
+        bool linkto;               /* regular files may be linkto files */
+        int64_t since, until;      /* of st_ctime; 0: no bound */
         struct gb_measure measure; /* of regular files */
         bool unfit;                /* only regular files that do not fit, instead of all that does */
 };

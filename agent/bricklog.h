@@ -21,8 +21,9 @@ struct gb_bricklog gb_bricklog_now(const char *brick);
 
 /* Starts since then, with changelog on and off.  False: unknown, the log is not there any more. */
 bool gb_bricklog_starts(const char *brick, const struct gb_bricklog *since, unsigned *on, unsigned *off);
-/* Clients that had lost the brick and found it again since then: it may have missed what they wrote meanwhile.
- * GlusterFS numbers the connections of a client; each but the first is one.  False: none, or unknown. */
+/* Clients that had lost the brick and found it again since then: it may have missed what they wrote
+ * meanwhile. GlusterFS numbers the connections of a client; each but the first is one.  False: none, or
+ * unknown. */
 bool gb_bricklog_reconnected(const char *brick, const struct gb_bricklog *since);
 
 #endif

@@ -20,7 +20,7 @@ struct gb_chain {
         struct gb_birth live; /* all zero: there is none */
         int64_t newest;       /* ts of the slice that was closed last: HTIME entry or file */
         size_t first;         /* HTIME entries from here on belong to the window */
-        bool take_since;      /* after gb_chain_follow: the slice named cursor.last_ts came after the cursor */
+        bool take_since; /* after gb_chain_follow: the slice named cursor.last_ts came after the cursor */
         GB_VEC(const struct gb_slice *) window; /* the closed slices of the window, in order */
 };
 
@@ -30,8 +30,8 @@ int gb_chain_open(const char *dir, int64_t since, int64_t born, const char *htim
                   struct gb_chain *c, struct gb_error *err);
 void gb_chain_close(struct gb_chain *c);
 
-/* The HTIME of a chain opened with since < cursor.last_ts, born <= cursor.live_born, offset = cursor.htime_len
- * goes on where the cursor stands: fills first, take_since and window. */
+/* The HTIME of a chain opened with since < cursor.last_ts, born <= cursor.live_born, offset =
+ * cursor.htime_len goes on where the cursor stands: fills first, take_since and window. */
 int gb_chain_follow(struct gb_chain *c, const struct gb_cursor *from, struct gb_error *err);
 /* The window by time: slices of this ts and later, up to the first of `until` (0: none) or later: fills first
  * and window. */

@@ -28,18 +28,18 @@ enum gb_fop {
 };
 
 enum gb_m_fop { /* M records we tell apart */
-        GB_FOP_SETXATTR = 17,
-        GB_FOP_REMOVEXATTR = 19,
-        GB_FOP_XATTROP = 33,
-        GB_FOP_FXATTROP = 34,
-        GB_FOP_FSETXATTR = 36,
-        GB_FOP_SETATTR = 38,
-        GB_FOP_FSETATTR = 39,
-        GB_FOP_FREMOVEXATTR = 45
+                GB_FOP_SETXATTR = 17,
+                GB_FOP_REMOVEXATTR = 19,
+                GB_FOP_XATTROP = 33,
+                GB_FOP_FXATTROP = 34,
+                GB_FOP_FSETXATTR = 36,
+                GB_FOP_SETATTR = 38,
+                GB_FOP_FSETATTR = 39,
+                GB_FOP_FREMOVEXATTR = 45
 };
 
 struct gb_record {
-        char type;            /* 'D' 'M' 'E' */
+        char type; /* 'D' 'M' 'E' */
         gb_gfid gfid;
         uint32_t fop;         /* E and M */
         uint32_t mode;        /* CREATE, MKNOD, MKDIR; a hint only */
@@ -56,9 +56,9 @@ struct gb_changelog {
         const uint8_t *p;
         const uint8_t *end;
         bool binary;
-        bool v11;            /* version 1.1: UNLINK and RMDIR have no path bytes */
+        bool v11; /* version 1.1: UNLINK and RMDIR have no path bytes */
         size_t header_len;
-        size_t base_offset;  /* where `base` stands in the slice */
+        size_t base_offset; /* where `base` stands in the slice */
 };
 
 /* Bytes of every header there is. */

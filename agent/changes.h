@@ -36,8 +36,9 @@ struct gb_changes *gb_changes_open(const struct gb_brick *b, const struct gb_glu
 /* Append items to `out` until it is full (out->max) or `until` passed: 1 there is more, 0 that was the
  * end, -1. */
 int gb_changes_fill(struct gb_changes *c, struct gb_buf *out, gb_deadline until, struct gb_error *err);
-uint64_t gb_changes_progress(const struct gb_changes *c); /* records read + objects looked at + facts emitted */
-uint64_t gb_changes_count(const struct gb_changes *c);    /* facts emitted */
+uint64_t
+gb_changes_progress(const struct gb_changes *c);       /* records read + objects looked at + facts emitted */
+uint64_t gb_changes_count(const struct gb_changes *c); /* facts emitted */
 const struct gb_cursor *gb_changes_cursor(const struct gb_changes *c);
 void gb_changes_window(const struct gb_changes *c, int64_t *from, int64_t *to);
 int64_t gb_changes_before(const struct gb_changes *c); /* gb_history_before() */

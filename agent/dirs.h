@@ -42,7 +42,7 @@ int gb_dirs_open(struct gb_dirs *d, const gb_gfid *dir, bool maybe_gone, struct 
 /* Does the handle of this gfid read like a directory's, or is it known to be one without?  1, 0, -1. */
 int gb_dirs_claimed(const struct gb_dirs *d, const gb_gfid *gfid, struct gb_error *err);
 
-/* A directory without a handle is found where it was seen, or after a search of all the brick (lost.h).  Could
+/* A directory without a handle is found where it was seen, or after a search of all the brick (lost.h). Could
  * one be behind what was not found since the last call?  Only before a search. */
 bool gb_dirs_may_be_lost(struct gb_dirs *d);
 int gb_dirs_search(struct gb_dirs *d, gb_deadline until, struct gb_error *err); /* 1 again, 0 done, -1 */

@@ -41,7 +41,7 @@ struct gb_volinfo {
         char *name;
         gb_gfid id;
         bool started;
-        unsigned set_size;   /* disperseCount if > 0, else replicaCount */
+        unsigned set_size; /* disperseCount if > 0, else replicaCount */
         unsigned redundancy;
         bool disperse;
         bool rebalancing;
@@ -69,7 +69,8 @@ int gb_xml_pool_list(const void *xml, size_t len, struct gb_volinfo *v, struct g
 int gb_xml_result(const void *xml, size_t len, struct gb_error *err);
 
 /* volume info: no lock, no other node is asked.  Bricks are not online, peers unknown. */
-int gb_gluster_info(const struct gb_gluster *g, const char *volume, struct gb_volinfo *v, struct gb_error *err);
+int gb_gluster_info(const struct gb_gluster *g, const char *volume, struct gb_volinfo *v,
+                    struct gb_error *err);
 /* volume info + status + pool list.  A stopped volume is no error here (started = false, no brick
  * online).  *v is filled as by gb_xml_volume_info().  Beyond the parsers' errors: GB_ERR_TIMEOUT,
  * GB_ERR_CANCELLED when cancel_fd becomes readable or its other end goes away. */

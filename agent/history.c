@@ -66,7 +66,7 @@ struct gb_history {
         int64_t start, end;
         int64_t first, last; /* the same by the clock of names */
         int64_t asked;
-        int64_t opened; /* what was recorded until then is told of */
+        int64_t opened;       /* what was recorded until then is told of */
         uint32_t brick_flags; /* enum gb_brick_flags */
         struct gb_chain chain;
         GB_VEC(struct part) parts;
@@ -401,9 +401,9 @@ static void fill_next(struct gb_history *h, const struct volume_now *now, bool w
 }
 
 /*
- * A brick that was cut off from clients, and not restarted, has no mark of it in its changelog.  But its log says
- * that clients came back, and the index of heals of its siblings changed when they noted what it missed.  The clock
- * of the kernel is compared with that of the kernel: live_born is from before the cursor.
+ * A brick that was cut off from clients, and not restarted, has no mark of it in its changelog.  But its log
+ * says that clients came back, and the index of heals of its siblings changed when they noted what it missed.
+ * The clock of the kernel is compared with that of the kernel: live_born is from before the cursor.
  */
 static uint32_t watch_brick(const struct gb_history *h)
 {

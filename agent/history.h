@@ -18,9 +18,9 @@
  * Whatever breaks the chain is GB_ERR_GAP with the brick, the interval and the reason in the text:
  * another HTIME, a slice missing, unparsable, overwritten, not as the brick left it, not starting with the
  * bytes already read; a foreign prefix; a restart, and a hole in the heartbeat together with four or more
- * volume changes, which is what switching changelog off behind a stopped brick looks like (facts 3.5 c), unless the brick's log
- * tells.  By time there
- * is no volume version to compare with, so there a hole alone is a gap.
+ * volume changes, which is what switching changelog off behind a stopped brick looks like (facts 3.5 c),
+ * unless the brick's log tells.  By time there is no volume version to compare with, so there a hole alone is
+ * a gap.
  */
 #ifndef GB_HISTORY_H
 #define GB_HISTORY_H
@@ -33,20 +33,20 @@
 
 struct gb_cursor {
         char htime[64];
-        uint64_t htime_len;    /* bytes of it that were read: what stands behind happened since */
-        int64_t last_ts;       /* newest slice (closed, or named by HTIME) that was read */
-        int64_t prev_ts;       /* the window that ended here read slices from behind this one on, whole but
-                                * for the first; 0: there was none, or it was by time */
-        int64_t htime_ts;      /* of the last entry before htime_len; 0: unknown */
-        uint64_t live_ino;     /* 0: there was none */
-        int64_t live_born;     /* when the live slice was created, birth.h; 0: unknown */
-        int64_t prev_born;     /* the same of the cursor that the window which ended here began at */
-        uint64_t live_len;     /* bytes of the live slice already read, 0: it held no record */
-        uint64_t live_hash;    /* xxh64, seed 0, of these bytes */
+        uint64_t htime_len; /* bytes of it that were read: what stands behind happened since */
+        int64_t last_ts;    /* newest slice (closed, or named by HTIME) that was read */
+        int64_t prev_ts;    /* the window that ended here read slices from behind this one on, whole but
+                             * for the first; 0: there was none, or it was by time */
+        int64_t htime_ts;   /* of the last entry before htime_len; 0: unknown */
+        uint64_t live_ino;  /* 0: there was none */
+        int64_t live_born;  /* when the live slice was created, birth.h; 0: unknown */
+        int64_t prev_born;  /* the same of the cursor that the window which ended here began at */
+        uint64_t live_len;  /* bytes of the live slice already read, 0: it held no record */
+        uint64_t live_hash; /* xxh64, seed 0, of these bytes */
         uint64_t volume_version;
         struct gb_bricklog log; /* of the brick */
         gb_gfid node;
-        int64_t when;          /* wall clock of this node, unix seconds; information only */
+        int64_t when; /* wall clock of this node, unix seconds; information only */
         char brick[GB_BRICK_PATH_MAX + 1];
 };
 
@@ -75,7 +75,7 @@ struct gb_history_options {
  */
 struct gb_history_record {
         struct gb_record record;
-        int64_t ts;   /* of its slice; 0: live */
+        int64_t ts; /* of its slice; 0: live */
         bool replay;
         bool before;
         bool recent; /* not replayed, and of the window's newest closed slice, or live */
@@ -91,7 +91,8 @@ int gb_history_next(struct gb_history *h, struct gb_history_record *r, struct gb
 /* After the end: the cursor for the next window, and the window in unix seconds: from the moment when reading
  * ended last time to the one when it began now. */
 const struct gb_cursor *gb_history_cursor(const struct gb_history *h);
-int64_t gb_history_before(const struct gb_history *h); /* not after the beginning of the window before; 0: unknown */
+int64_t
+gb_history_before(const struct gb_history *h); /* not after the beginning of the window before; 0: unknown */
 void gb_history_window(const struct gb_history *h, int64_t *from, int64_t *to);
 uint64_t gb_history_records(const struct gb_history *h);
 /* Was the brick's process restarted in the window? */

@@ -432,8 +432,9 @@ static int scan_files(const struct scan *sc, DIR *d, uint32_t day, struct gb_err
                 if (gb_vec_push(&sc->out->slices, slice) < 0)
                         return gb_error_set(err, GB_ERR_MEMORY, "no memory for the list of slices");
         }
-        return (by_name || young) && errno ? gb_error_sys(err, GB_ERR_SYSTEM, "cannot list the changelog directory")
-                                           : 0;
+        return (by_name || young) && errno
+                       ? gb_error_sys(err, GB_ERR_SYSTEM, "cannot list the changelog directory")
+                       : 0;
 }
 
 /* Year, month and day directories: `level` of them are passed, `prefix` is their number so far. */

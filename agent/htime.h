@@ -19,21 +19,21 @@
 #include "base/vec.h"
 #include "birth.h"
 
-#define GB_HTIME_NAME  64
-#define GB_SLICE_NAME  64
+#define GB_HTIME_NAME 64
+#define GB_SLICE_NAME 64
 
 struct gb_slice {
-        int64_t ts;       /* the number in its name: seconds, at its end */
-        bool file;        /* a file exists */
-        bool flat;        /* CHANGELOG.<ts> directly below the changelog directory */
-        bool in_htime;    /* false: a restart orphan */
-        bool empty;       /* HTIME says changelog.<ts>: nothing was recorded */
-        unsigned copies;  /* upper-case HTIME entries with this ts; > 1: overwritten */
-        unsigned behind;  /* ... of these, and of the lower-case ones, those that stand behind `offset` */
+        int64_t ts;      /* the number in its name: seconds, at its end */
+        bool file;       /* a file exists */
+        bool flat;       /* CHANGELOG.<ts> directly below the changelog directory */
+        bool in_htime;   /* false: a restart orphan */
+        bool empty;      /* HTIME says changelog.<ts>: nothing was recorded */
+        unsigned copies; /* upper-case HTIME entries with this ts; > 1: overwritten */
+        unsigned behind; /* ... of these, and of the lower-case ones, those that stand behind `offset` */
         unsigned behind_empty;
-        size_t place;     /* index in htime.entries of the last of them */
-        unsigned files;   /* files with this ts, in different directories */
-        uint32_t day;     /* YYYYMMDD of the directory the file was found in, 0: flat or no file */
+        size_t place;          /* index in htime.entries of the last of them */
+        unsigned files;        /* files with this ts, in different directories */
+        uint32_t day;          /* YYYYMMDD of the directory the file was found in, 0: flat or no file */
         struct gb_birth birth; /* of the file */
 };
 
@@ -44,13 +44,13 @@ struct gb_htime_entry {
 };
 
 struct gb_htime {
-        int64_t started;  /* the number in HTIME.<n> */
-        char name[GB_HTIME_NAME]; /* "": there is none */
+        int64_t started;                       /* the number in HTIME.<n> */
+        char name[GB_HTIME_NAME];              /* "": there is none */
         GB_VEC(struct gb_htime_entry) entries; /* in file order */
-        uint64_t size;    /* bytes up to the end of the last whole entry */
-        bool foreign;     /* an entry is not below `dir` */
-        bool torn;        /* the file ends inside an entry, or an entry is no slice path */
-        bool partial;     /* ... the former: perhaps only being written */
+        uint64_t size;                         /* bytes up to the end of the last whole entry */
+        bool foreign;                          /* an entry is not below `dir` */
+        bool torn;    /* the file ends inside an entry, or an entry is no slice path */
+        bool partial; /* ... the former: perhaps only being written */
 };
 
 /* HTIME.<digits>, and the number in it. */

@@ -1,10 +1,10 @@
 /*
  * readers - who else reads a brick's change records.
  *
- * Geo-replication keeps its progress in an xattr of the brick's root, trusted.glusterfs.<volume>.<slave>.stime
- * (two 32-bit numbers, big-endian: seconds, nanoseconds), one for each slave.  A slave that has none yet has
- * not read anything.  glusterfind keeps text files: <workdir>/glusterfind/<session>/<volume>/[<brick>.]status,
- * decimal seconds.
+ * Geo-replication keeps its progress in an xattr of the brick's root,
+ * trusted.glusterfs.<volume>.<slave>.stime (two 32-bit numbers, big-endian: seconds, nanoseconds), one for
+ * each slave.  A slave that has none yet has not read anything.  glusterfind keeps text files:
+ * <workdir>/glusterfind/<session>/<volume>/[<brick>.]status, decimal seconds.
  */
 #include <config.h>
 

@@ -16,7 +16,7 @@
 #define GB_SLICEFILE_PIECE (1024 * 1024)
 
 struct gb_slicefile {
-        uint8_t *buf;     /* GB_SLICEFILE_PIECE bytes, kept between files */
+        uint8_t *buf; /* GB_SLICEFILE_PIECE bytes, kept between files */
         XXH64_state_t *hash;
         int fd;           /* -1: none open */
         char what[64];    /* name for errors */

@@ -26,8 +26,8 @@
 /* A slice that has a file. */
 struct file {
         int64_t ts;
-        int64_t age; /* time stamp of its name or of its last record, whichever is later */
-        uint32_t day; /* YYYYMMDD of its directory, 0: the changelog directory itself */
+        int64_t age;     /* time stamp of its name or of its last record, whichever is later */
+        uint32_t day;    /* YYYYMMDD of its directory, 0: the changelog directory itself */
         uint32_t blocks; /* of 512 bytes */
 };
 
@@ -149,8 +149,7 @@ static int find_files(const struct gb_brick *b, struct files *f, struct gb_error
 
         f->dir_fd = openat(b->root_fd, CHANGELOGS, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
         if (f->dir_fd < 0)
-                return errno == ENOENT ? 0
-                                       : gb_error_sys(err, GB_ERR_SYSTEM, "open " CHANGELOGS);
+                return errno == ENOENT ? 0 : gb_error_sys(err, GB_ERR_SYSTEM, "open " CHANGELOGS);
         d = open_dir(f->dir_fd, ".");
         if (!d)
                 return gb_error_sys(err, GB_ERR_SYSTEM, "open " CHANGELOGS);
@@ -254,8 +253,8 @@ static int read_only(const struct gb_brick *b, struct gb_error *err)
                             b->path, b->path);
 }
 
-static int remove_one(const struct gb_brick *b, const struct files *f, const struct file *one, struct day *day,
-                      struct gb_error *err)
+static int remove_one(const struct gb_brick *b, const struct files *f, const struct file *one,
+                      struct day *day, struct gb_error *err)
 {
         char name[32];
         int fd = f->dir_fd;

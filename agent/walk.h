@@ -24,11 +24,11 @@
 #define GB_WALK_MEMORY (16u * 1024 * 1024)
 
 struct gb_walk_options {
-        const char *after;   /* only paths strictly after this one; NULL or "": all */
+        const char *after; /* only paths strictly after this one; NULL or "": all */
         size_t after_len;
-        bool linkto;         /* regular files may be linkto files: one statx each */
-        bool gfids;          /* fill gfid of every entry */
-        bool dirs;           /* directories only */
+        bool linkto; /* regular files may be linkto files: one statx each */
+        bool gfids;  /* fill gfid of every entry */
+        bool dirs;   /* directories only */
         /* Only these subtrees (path and len are used), sorted, disjoint; NULL: the whole brick.  A root is
          * listed itself, may be a file, and is passed over where it does not exist. */
         const struct gb_entry *roots;

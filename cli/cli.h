@@ -54,11 +54,11 @@ struct gb_options {
         const char *out_file; /* "-": stdout */
         enum gb_format format;
         enum gb_list_level level;
-        unsigned split;     /* the list in so many files; 0: in one */
-        bool null;          /* lines end in NUL */
-        const char *prefix; /* put before every path, with a slash; NULL: none */
+        unsigned split;           /* the list in so many files; 0: in one */
+        bool null;                /* lines end in NUL */
+        const char *prefix;       /* put before every path, with a slash; NULL: none */
         struct gb_select *select; /* --scope, --include, --exclude */
-        const char *types;  /* letters of gb_entry types to list; NULL: all */
+        const char *types;        /* letters of gb_entry types to list; NULL: all */
         /* Format glusterfind only. */
         const char *field_separator; /* NULL: a blank */
         const char *full_tag;        /* the word of a full list's lines, "": none; NULL: NEW */
@@ -66,25 +66,25 @@ struct gb_options {
         bool encode_plus;            /* '+' too, for readers that take it for a blank */
         bool only_namespace;         /* no MODIFY */
         /* Format netbackup only. */
-        bool raw_wildcards;          /* no backslash before wildcards */
-        bool all_directories;        /* changed directories, with all they hold, are lines too */
-        const char *last_line;       /* a path the list ends with, so that it is never empty; NULL: none */
-        bool partial;                /* list although a replica set is missing (exit status stays 2) */
-        bool full_on_gap;            /* a replica set with a gap in its history is listed in full */
-        bool sweep;                  /* add what changed without a record, by ctime */
-        bool no_manifest;            /* no FILE.manifest beside the list */
-        bool show_command;           /* print what reads the list, nothing else */
-        bool json;                   /* status-like commands */
-        bool no_cumulative;          /* changelog: what only runs since the last full need may go */
-        bool yes;                    /* changelog purge: do it */
-        unsigned keep_days;          /* changelog purge: history of that many days stays */
-        const char *textfile;        /* metrics: write them here; NULL: stdout */
+        bool raw_wildcards;    /* no backslash before wildcards */
+        bool all_directories;  /* changed directories, with all they hold, are lines too */
+        const char *last_line; /* a path the list ends with, so that it is never empty; NULL: none */
+        bool partial;          /* list although a replica set is missing (exit status stays 2) */
+        bool full_on_gap;      /* a replica set with a gap in its history is listed in full */
+        bool sweep;            /* add what changed without a record, by ctime */
+        bool no_manifest;      /* no FILE.manifest beside the list */
+        bool show_command;     /* print what reads the list, nothing else */
+        bool json;             /* status-like commands */
+        bool no_cumulative;    /* changelog: what only runs since the last full need may go */
+        bool yes;              /* changelog purge: do it */
+        unsigned keep_days;    /* changelog purge: history of that many days stays */
+        const char *textfile;  /* metrics: write them here; NULL: stdout */
         bool quiet;
         enum gb_progress_mode progress;
         bool renew;          /* tls: make new keys */
         const char *tls_dir; /* key and certificates; NULL: default */
         const char *port;    /* of agents; NULL: default */
-        const char *rsh; /* reach agents by this program: `RSH HOST gbackupd --single` */
+        const char *rsh;     /* reach agents by this program: `RSH HOST gbackupd --single` */
 };
 
 struct gb_cli {

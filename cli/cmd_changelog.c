@@ -56,8 +56,8 @@ static json_t *brick_json(const struct gb_health_brick *b)
 
         if (b->error.code)
                 return json_pack("{s:s,s:s}", "brick", b->brick->name, "error", b->error.text);
-        return json_pack("{s:s,s:I,s:I,s:I,s:I,s:I,s:o,s:s#,s:I,s:I,s:I,s:I}", "brick", b->brick->name, "slices",
-                         (json_int_t)u->slices, "bytes", (json_int_t)u->bytes, "oldest",
+        return json_pack("{s:s,s:I,s:I,s:I,s:I,s:I,s:o,s:s#,s:I,s:I,s:I,s:I}", "brick", b->brick->name,
+                         "slices", (json_int_t)u->slices, "bytes", (json_int_t)u->bytes, "oldest",
                          (json_int_t)u->oldest, "newest", (json_int_t)u->newest, "htime_bytes",
                          (json_int_t)u->htime_bytes, "needed_from",
                          u->needed_by.gbx_text_len ? json_integer(u->needed_from) : json_null(), "needed_by",

@@ -113,7 +113,8 @@ static void ask(struct doctor *d, struct gb_client *agent, const char *brick, co
         struct gb_error err;
 
         if (gb_call_examine(agent, d->h.volume.name, brick, &res, &err) < 0) {
-                add(d, GBX_FAULT, "examine", where, "see the text, and the log of its gbackupd", "%s", err.text);
+                add(d, GBX_FAULT, "examine", where, "see the text, and the log of its gbackupd", "%s",
+                    err.text);
                 return;
         }
         for (u_int i = 0; i < res.gbx_examine_res_u.findings.findings_len; i++)
@@ -157,7 +158,8 @@ static void look_at_software(struct doctor *d, const struct gb_health_node *n)
                 add(d, GBX_NOTE, "version", n->node->host, "install the same version everywhere",
                     "the agent is %s, this is gbackup-cli %s", text, PACKAGE_VERSION);
         if (!n->examines)
-                add(d, GBX_WARNING, "agent-old", n->node->host, "install this version there and restart gbackupd",
+                add(d, GBX_WARNING, "agent-old", n->node->host,
+                    "install this version there and restart gbackupd",
                     "the agent is too old to be examined: its bricks were not looked at");
 }
 
@@ -245,12 +247,14 @@ static void look_at_sessions(struct doctor *d)
                             "unregister it and register it again: its next run is a full one",
                             "this host has registered it, but no agent knows it");
                 else if (s->known < d->h.n_owners)
-                        add(d, GBX_WARNING, "session-unknown", d->h.volume.name, "run it: that tells the others",
+                        add(d, GBX_WARNING, "session-unknown", d->h.volume.name,
+                            "run it: that tells the others",
                             "%u of %u nodes know it: bricks of the others have no position and are listed by "
                             "their replicas, or in full",
                             s->known, d->h.n_owners);
                 else if (s->apart)
-                        add(d, GBX_WARNING, "session-apart", d->h.volume.name, "run it: that brings them together",
+                        add(d, GBX_WARNING, "session-apart", d->h.volume.name,
+                            "run it: that brings them together",
                             "a node was away when it was committed last");
                 else
                         continue;
@@ -266,7 +270,7 @@ static void look_at_sessions(struct doctor *d)
 /* What a list would end with. */
 static int exit_of(const struct finding *f)
 {
-        static const char *const gaps[] = {"gap",           "history",      "changelog-off", "rollover-time",
+        static const char *const gaps[] = {"gap",           "history",       "changelog-off", "rollover-time",
                                            "changelog-dir", "not-recording", "htime"};
 
         if (f->level == GBX_NOTE)
@@ -308,12 +312,14 @@ static void soften(struct doctor *d)
         for (size_t i = 0; i < d->found.n; i++) {
                 struct finding *f = &d->found.v[i];
 
-                if (f->level == GBX_FAULT && f->session[0] && is_gap(f, f->session) && sibling_stands_in(d, f)) {
+                if (f->level == GBX_FAULT && f->session[0] && is_gap(f, f->session) &&
+                    sibling_stands_in(d, f)) {
                         size_t n = strlen(f->text);
 
                         f->level = GBX_WARNING;
                         snprintf(f->text + n, sizeof(f->text) - n, " (its replicas tell its part)");
-                        snprintf(f->remedy, sizeof(f->remedy), "run the session: that gives it a new position");
+                        snprintf(f->remedy, sizeof(f->remedy),
+                                 "run the session: that gives it a new position");
                 }
         }
 }
@@ -383,7 +389,8 @@ static void print_text(const struct gb_cli *c, const struct doctor *d)
         }
         printf("volume %s: %u faults, %u warnings, %u notes%s\n", d->h.volume.name, n[GBX_FAULT],
                n[GBX_WARNING], n[GBX_NOTE],
-               n[GBX_FAULT] + n[GBX_WARNING] ? "" : ": the next list will be complete, as far as can be seen");
+               n[GBX_FAULT] + n[GBX_WARNING] ? ""
+                                             : ": the next list will be complete, as far as can be seen");
 }
 
 static void print_json(const struct doctor *d)
@@ -393,10 +400,10 @@ static void print_json(const struct doctor *d)
         for (size_t i = 0; i < d->found.n; i++) {
                 const struct finding *f = &d->found.v[i];
 
-                json_array_append_new(found, json_pack("{s:s,s:s,s:s,s:s,s:s,s:s}", "level",
-                                                       level_text(f->level), "code", f->code, "where",
-                                                       f->where, "session", f->session, "text", f->text,
-                                                       "remedy", f->remedy));
+                json_array_append_new(found,
+                                      json_pack("{s:s,s:s,s:s,s:s,s:s,s:s}", "level", level_text(f->level),
+                                                "code", f->code, "where", f->where, "session", f->session,
+                                                "text", f->text, "remedy", f->remedy));
         }
         all = json_pack("{s:s,s:i,s:o}", "volume", d->h.volume.name, "exit_status", verdict(d), "findings",
                         found);

@@ -136,9 +136,8 @@ static json_t *session_json(const struct gb_health *h, const struct gb_health_se
 
         return json_pack("{s:s,s:s,s:s,s:I,s:s,s:s,s:i,s:i,s:b}", "session", s->name, "kind",
                          gb_kind_text(s->kind), "committed", gb_time_text(s->committed, "never", committed),
-                         "age_seconds",
-                         (json_int_t)(s->committed ? (int64_t)time(NULL) - s->committed : -1), "last_full",
-                         gb_time_text(s->last_full, "never", full), "prepared",
+                         "age_seconds", (json_int_t)(s->committed ? (int64_t)time(NULL) - s->committed : -1),
+                         "last_full", gb_time_text(s->last_full, "never", full), "prepared",
                          gb_time_text(s->pending, "none", pending), "nodes_knowing", (int)s->known, "nodes",
                          (int)h->n_owners, "nodes_disagree", (int)s->apart);
 }
@@ -313,8 +312,8 @@ static void put_tallies(FILE *f, const struct gb_health *h)
                                 continue;
                         gb_tally_get(h->sessions[i].name, &t);
                         put_value(f, &metrics[m], h, "session", h->sessions[i].name,
-                                  (int64_t)(const uint64_t[]){t.lists, t.gaps, t.incomplete, t.errors, t.entries,
-                                                              t.skipped}[m]);
+                                  (int64_t)(const uint64_t[]){t.lists, t.gaps, t.incomplete, t.errors,
+                                                              t.entries, t.skipped}[m]);
                 }
         }
 }

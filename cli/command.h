@@ -44,7 +44,8 @@ int gb_cmd_resolve(const struct gb_cli *c, int argc, char **argv);
 /* Say the error and give its exit status. */
 int gb_fail(const struct gb_error *err);
 struct gb_list;
-/* Exit status of a list that is written: 0, or 5 after saying what was skipped.  On a terminal, the sum of it. */
+/* Exit status of a list that is written: 0, or 5 after saying what was skipped.  On a terminal, the sum of
+ * it. */
 int gb_list_status(const struct gb_cli *c, const struct gb_list *l);
 
 #endif

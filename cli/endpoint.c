@@ -96,8 +96,9 @@ static const struct gb_tls *our_tls(const struct gb_cli *c, struct gb_error *err
         if (!tls) {
                 tls = gb_tls_load(gb_endpoint_tls_dir(c), GB_TLS_CLIENT, err);
                 if (!tls)
-                        gb_error_prefix(err, "no encrypted channel (see gbackup-cli tls setup, tls add-client; "
-                                             "or use --rsh=ssh)");
+                        gb_error_prefix(err,
+                                        "no encrypted channel (see gbackup-cli tls setup, tls add-client; "
+                                        "or use --rsh=ssh)");
         }
         pthread_mutex_unlock(&lock);
         return tls;

@@ -269,8 +269,8 @@ int gb_feed_check(const struct gb_feed *f, uint64_t arrived, struct gb_error *er
 {
         if (arrived == f->entries)
                 return 0;
-        return gb_error_set(err, GB_ERR_PROTOCOL, "%s: %llu entries arrived, the agent has counted %llu", f->name,
-                            (unsigned long long)arrived, (unsigned long long)f->entries);
+        return gb_error_set(err, GB_ERR_PROTOCOL, "%s: %llu entries arrived, the agent has counted %llu",
+                            f->name, (unsigned long long)arrived, (unsigned long long)f->entries);
 }
 
 const char *gb_feed_cursor(const struct gb_feed *f)

@@ -24,7 +24,7 @@ void gb_feed_close(struct gb_feed *f); /* NULL allowed; ends the stream at once 
 /* The next chunk, borrowed until the next call.  1, 0 at eof, -1. */
 int gb_feed_next(struct gb_feed *f, const void **data, size_t *len, struct gb_error *err);
 
-/* After eof: -1 when the agent has counted other than the `arrived` entries or facts that were read from it. */
+/* After eof: -1 when the agent has counted other than the `arrived` entries or facts that came. */
 int gb_feed_check(const struct gb_feed *f, uint64_t arrived, struct gb_error *err);
 
 /* After eof, of a history. */

@@ -76,5 +76,4 @@ static int line(struct gb_list *l, const struct gb_op *op)
 }
 
 const struct gb_format_ops gb_format_changes = {.name = "changes", .line = line};
-const struct gb_format_ops gb_format_glusterfind = {
-        .name = "glusterfind", .line = line};
+const struct gb_format_ops gb_format_glusterfind = {.name = "glusterfind", .line = line};

@@ -74,9 +74,8 @@ static int end(struct gb_list *l, bool complete)
         return put_escaped(l, last, strlen(last)) < 0 ? -1 : gb_buf_put_u8(&l->line, '\n');
 }
 
-static const struct gb_tool netbackup = {.implies_dirs = true,
-                                         .gone_beside = true,
-                                         .command = "bpbackup -w -p POLICY -s SCHEDULE -f %s"};
+static const struct gb_tool netbackup = {
+        .implies_dirs = true, .gone_beside = true, .command = "bpbackup -w -p POLICY -s SCHEDULE -f %s"};
 
 const struct gb_format_ops gb_format_netbackup = {.name = "netbackup",
                                                   .tool = &netbackup,

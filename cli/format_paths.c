@@ -26,5 +26,4 @@ static int line(struct gb_list *l, const struct gb_op *op)
         return GB_LINE_DONE;
 }
 
-const struct gb_format_ops gb_format_paths = {
-        .name = "paths", .wants_expanded = true, .line = line};
+const struct gb_format_ops gb_format_paths = {.name = "paths", .wants_expanded = true, .line = line};

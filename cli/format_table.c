@@ -84,7 +84,5 @@ static int line(struct gb_list *l, const struct gb_op *op)
         return GB_LINE_DONE;
 }
 
-const struct gb_format_ops gb_format_csv = {
-        .name = "csv", .wants_gfids = true, .begin = begin, .line = line};
-const struct gb_format_ops gb_format_tsv = {
-        .name = "tsv", .wants_gfids = true, .begin = begin, .line = line};
+const struct gb_format_ops gb_format_csv = {.name = "csv", .wants_gfids = true, .begin = begin, .line = line};
+const struct gb_format_ops gb_format_tsv = {.name = "tsv", .wants_gfids = true, .begin = begin, .line = line};

@@ -68,7 +68,8 @@ static const struct gb_health_node *node_of(const struct gb_health *h, const str
         return NULL;
 }
 
-static void ask_brick(const struct gb_cli *c, struct gb_health *h, struct gb_health_brick *b, int64_t keep_from)
+static void ask_brick(const struct gb_cli *c, struct gb_health *h, struct gb_health_brick *b,
+                      int64_t keep_from)
 {
         const struct gb_health_node *n = node_of(h, b->brick);
 

@@ -10,10 +10,10 @@
 struct gb_health_node {
         const struct gb_node *node;
         bool owns_bricks;
-        bool examines;     /* it knows EXAMINE and CHANGELOG_USAGE */
+        bool examines; /* it knows EXAMINE and CHANGELOG_USAGE */
         bool clock_known;
-        int64_t ahead_us;  /* its clock minus ours, */
-        int64_t doubt_us;  /* give or take this */
+        int64_t ahead_us; /* its clock minus ours, */
+        int64_t doubt_us; /* give or take this */
         gbx_sessions_res sessions;
         struct gb_error error; /* code 0: `sessions` is filled */
 };

@@ -40,7 +40,8 @@ void gb_lane_remove(struct gb_lane *l)
         pthread_mutex_unlock(&lock);
 }
 
-void gb_lanes_look(void (*each)(struct gb_lane *l, void *arg), void *arg, unsigned *gone, uint64_t *gone_passed)
+void gb_lanes_look(void (*each)(struct gb_lane *l, void *arg), void *arg, unsigned *gone,
+                   uint64_t *gone_passed)
 {
         pthread_mutex_lock(&lock);
         for (struct gb_lane *l = first; l; l = l->next)

@@ -1,7 +1,8 @@
 /*
  * lanes - the streams that are being read, for whoever shows progress.
  *
- * A lane belongs to its feed, which tells how far it is from its own thread; any thread may look at all lanes.
+ * A lane belongs to its feed, which tells how far it is from its own thread; any thread may look at all
+ * lanes.
  */
 #ifndef GB_LANES_H
 #define GB_LANES_H
@@ -23,8 +24,9 @@ void gb_lane_add(struct gb_lane *l, const char *name);
 /* What it has passed stays in the sum. */
 void gb_lane_remove(struct gb_lane *l);
 
-/* Call `each` for the lanes that are there, oldest first, while none can go away.  *gone and *gone_passed: those
- * that were removed. */
-void gb_lanes_look(void (*each)(struct gb_lane *l, void *arg), void *arg, unsigned *gone, uint64_t *gone_passed);
+/* Call `each` for the lanes that are there, oldest first, while none can go away.  *gone and *gone_passed:
+ * those that were removed. */
+void gb_lanes_look(void (*each)(struct gb_lane *l, void *arg), void *arg, unsigned *gone,
+                   uint64_t *gone_passed);
 
 #endif

@@ -24,7 +24,7 @@ struct gb_listread {
         size_t room, number;
         uint64_t bytes;
         EVP_MD_CTX *hash;
-        bool changed; /* a part is not as it was written */
+        bool changed;                   /* a part is not as it was written */
         char path[2 * GB_PATH_MAX + 1]; /* decoded, with the prefix */
 };
 

@@ -88,11 +88,11 @@ static bool measures(const struct gb_list *l)
 }
 
 /* One way to choose among folded ops. */
-typedef int choice(const struct gb_cli *c, struct gb_volume *v, const struct gb_list_info *i, struct gb_fold *in,
-                   struct gb_sorter *out, struct gb_error *err);
+typedef int choice(const struct gb_cli *c, struct gb_volume *v, const struct gb_list_info *i,
+                   struct gb_fold *in, struct gb_sorter *out, struct gb_error *err);
 
-static int choose_paths(const struct gb_cli *c, struct gb_volume *v, const struct gb_list_info *i, struct gb_fold *in,
-                        struct gb_sorter *out, struct gb_error *err)
+static int choose_paths(const struct gb_cli *c, struct gb_volume *v, const struct gb_list_info *i,
+                        struct gb_fold *in, struct gb_sorter *out, struct gb_error *err)
 {
         (void)c;
         (void)v;
@@ -129,8 +129,8 @@ static int choose_by(choice *by, const struct gb_cli *c, struct gb_volume *v, co
 }
 
 /* What of the window concerns the selection. */
-static int choose(const struct gb_cli *c, struct gb_volume *v, const struct gb_list *l, struct gb_sorter **ops,
-                  struct gb_error *err)
+static int choose(const struct gb_cli *c, struct gb_volume *v, const struct gb_list *l,
+                  struct gb_sorter **ops, struct gb_error *err)
 {
         if (chooses(l) && choose_by(choose_paths, c, v, l, ops, err) < 0)
                 return -1;

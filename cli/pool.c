@@ -59,7 +59,8 @@ static int gluster(const struct gb_pool *p, const char *const words[], const cha
         for (size_t i = 0; i < WORDS && words[i]; i++)
                 argv[2 + i] = words[i];
         for (;;) {
-                *c = (struct gb_child){.argv = argv, .what = what, .cancel_fd = p->cancel_fd, .max = GB_XML_MAX};
+                *c = (struct gb_child){
+                        .argv = argv, .what = what, .cancel_fd = p->cancel_fd, .max = GB_XML_MAX};
                 c->deadline = gb_deadline_in(GB_GLUSTER_MS);
                 if (once(c, err) == 0)
                         return 0;
@@ -224,7 +225,8 @@ unsigned gb_pool_down(const struct gb_pool *p)
 /* ---- answers ---- */
 
 /* A node's certificate: it has to bear the uuid of the node that shows it. */
-static int take_certificate(struct gb_certs *to, const struct gb_pool_node *n, const char *text, struct gb_error *err)
+static int take_certificate(struct gb_certs *to, const struct gb_pool_node *n, const char *text,
+                            struct gb_error *err)
 {
         size_t len = strlen(text), pad = 0;
         GB_CLEANUP_FREE
@@ -236,9 +238,9 @@ static int take_certificate(struct gb_certs *to, const struct gb_pool_node *n, c
         while (pad < 2 && len > pad && text[len - 1 - pad] == '=')
                 pad++;
         size = EVP_DecodeBlock(der, (const unsigned char *)text, (int)len);
-        if (size < 0 || (size_t)size < pad ||
-            gb_certs_add_der(to, der, (size_t)size - pad, n->host, err) < 0)
-                return gb_error_set(err, GB_ERR_GLUSTER, "node %s shows something that is no certificate", n->host);
+        if (size < 0 || (size_t)size < pad || gb_certs_add_der(to, der, (size_t)size - pad, n->host, err) < 0)
+                return gb_error_set(err, GB_ERR_GLUSTER, "node %s shows something that is no certificate",
+                                    n->host);
         if (!to->list.v[to->list.n - 1].has_uuid || !gb_gfid_eq(&to->list.v[to->list.n - 1].uuid, &n->uuid))
                 return gb_error_set(err, GB_ERR_GLUSTER, "node %s shows the certificate of another", n->host);
         return 0;

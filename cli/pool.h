@@ -17,12 +17,12 @@ struct gb_pool_node {
         char host[GB_HOST_MAX + 1];
         bool self, connected;
         /* Of the last gb_pool_do(). */
-        bool done;                  /* it has told everything */
-        char error[GB_TEXT_MAX];    /* or why not */
-        struct gb_certs now;        /* its certificate: one, or none */
-        struct gb_certs next;       /* the one after renew */
-        GB_VEC(char *) trusts;      /* fingerprints, owned */
-        uint64_t serial;            /* of its clients.conf */
+        bool done;               /* it has told everything */
+        char error[GB_TEXT_MAX]; /* or why not */
+        struct gb_certs now;     /* its certificate: one, or none */
+        struct gb_certs next;    /* the one after renew */
+        GB_VEC(char *) trusts;   /* fingerprints, owned */
+        uint64_t serial;         /* of its clients.conf */
         char clients[GB_FINGERPRINT];
 };
 

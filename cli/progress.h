@@ -1,5 +1,6 @@
 /*
- * progress - what a command is doing, on a terminal's stderr, or as JSON lines for programs (--progress=json).
+ * progress - what a command is doing, on a terminal's stderr, or as JSON lines for programs
+ * (--progress=json).
  *
  * On a terminal: a line with what is being done, entries listed, their rate and the time; below it a line for
  * each brick that is being read, with how far it is, how fast, and which one the others wait for.

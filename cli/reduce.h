@@ -24,11 +24,11 @@
  * directory with events stood at its T0 slot, one without events stands where it stood.  Directory
  * facts of all bricks are therefore read first (section 1 of every stream), then the rest by merge.
  *
- * Whom to believe.  A brick that was away knows what it missed only in the words of a heal, which come late, out of
- * order, and not all of them: a rename becomes a MKNOD, its old name goes without a record.  So a brick that
- * was restarted in the window, or behind its siblings when the last list was made or is now, is
- * muted where enough others of its replica set tell everything: its claims are noise then, and only what it says of
- * changed content counts, because objects may be read while they are healed.
+ * Whom to believe.  A brick that was away knows what it missed only in the words of a heal, which come late,
+ * out of order, and not all of them: a rename becomes a MKNOD, its old name goes without a record.  So a
+ * brick that was restarted in the window, or behind its siblings when the last list was made or is now, is
+ * muted where enough others of its replica set tell everything: its claims are noise then, and only what it
+ * says of changed content counts, because objects may be read while they are healed.
  *
  * Where there are not enough, because they blame one another, those that were there all the time are heard
  * first, and the others only about objects that those do not speak of.  If each was away for a while all are
@@ -38,9 +38,9 @@
  * The cut.  T1 is the volume at the cut, where the records end, and not when it was looked at a moment
  * later: what was recorded in between (settle) takes the looked-at names back to the cut, by the rule that
  * tells T0.  Bricks do not cut at one instant: an event that one delivered before its cut and another after
- * is undone by settle and told next time, and its object passed on to be looked at then, because that other brick may
- * be away; one that another brick has not delivered even then is told now,
- * and its object is passed on (doubt, boundary) so that the late copies are not told again.
+ * is undone by settle and told next time, and its object passed on to be looked at then, because that other
+ * brick may be away; one that another brick has not delivered even then is told now, and its object is passed
+ * on (doubt, boundary) so that the late copies are not told again.
  *
  * What was listed last time may not have been read before it moved: objects with events in the window
  * before (BEFORE) are listed again when they, or a directory above them, were renamed.  What was listed again
@@ -48,9 +48,9 @@
  * it then: names that came since the cut.  So names below such a directory that come and go within the next
  * window are DELETEs there, not nothing.
  *
- * Memory: the directory skeleton (72 to 144 bytes for each directory on the way to a changed name), one batch of
- * gfids that need a second look, and what was recorded since the cut.  What changed, however much, waits for the
- * settled cut in stores that spill.
+ * Memory: the directory skeleton (72 to 144 bytes for each directory on the way to a changed name), one batch
+ * of gfids that need a second look, and what was recorded since the cut.  What changed, however much, waits
+ * for the settled cut in stores that spill.
  */
 #ifndef GB_REDUCE_H
 #define GB_REDUCE_H

@@ -354,8 +354,8 @@ static bool in_doubt(const struct gb_reduce *r, const struct gb_group *g)
         return (g->flags & GB_FACT_RECENT) && !gb_gfidmap_get(&r->settled, &g->gfid) && !told_by_all(r, g);
 }
 
-/* A brick told of an event about it before its cut, another one after, and it was taken back: the other one is
- * to tell of it next time, but that one may be away then. */
+/* A brick told of an event about it before its cut, another one after, and it was taken back: the other one
+ * is to tell of it next time, but that one may be away then. */
 static bool taken_back(const struct gb_reduce *r, const struct gb_group *g)
 {
         const struct settled_list *list = gb_gfidmap_get(&r->settled, &g->gfid);

@@ -67,8 +67,8 @@ static void weigh(struct gb_reduce *r, const bool *told)
                 r->ops->weighed(r->ops->arg, r);
 }
 
-/* It was cut off from a client, and a sibling knows, or may know, of something that it missed.  A client that had
- * lost its own network alone, or did not write, is none. */
+/* It was cut off from a client, and a sibling knows, or may know, of something that it missed.  A client that
+ * had lost its own network alone, or did not write, is none. */
 static bool was_cut_off(const struct gb_reduce *r, unsigned source, const bool *told)
 {
         const struct source *s = &r->sources[source];

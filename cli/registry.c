@@ -87,9 +87,8 @@ static int take_all(json_t *j, const char *session, struct gb_registered *out)
         json_t *hosts = NULL, *select = NULL;
         json_int_t when = 0;
 
-        if (json_unpack(j, "{s:s,s:s,s?o,s?s,s?I,s?o,s?s}", "host", &host, "volume", &volume, "hosts",
-                        &hosts, "last", &last, "last_when", &when, "selection", &select, "types",
-                        &types) < 0 ||
+        if (json_unpack(j, "{s:s,s:s,s?o,s?s,s?I,s?o,s?s}", "host", &host, "volume", &volume, "hosts", &hosts,
+                        "last", &last, "last_when", &when, "selection", &select, "types", &types) < 0 ||
             !gb_selection_take(&out->select, select))
                 return -1;
         out->session = strdup(session);

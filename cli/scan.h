@@ -25,7 +25,7 @@ struct gb_scan_options {
         /* One per brick of the volume: only objects whose ctime there is in it; NULL: all. */
         const struct gb_scan_time *times;
         const struct gb_select *select; /* only what it wants; borrowed; NULL: all */
-        bool unfit; /* only files that are there and do not fit what `select` measures */
+        bool unfit;                     /* only files that are there and do not fit what `select` measures */
         bool shards; /* GlusterFS's shard files, as ".shard/GFID.N", instead of the users' files */
 };
 

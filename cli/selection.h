@@ -14,13 +14,14 @@
 #include "op.h"
 #include "volume.h"
 
-/* {"scope":..,"include":[..],"exclude":[..]}, with "min_size", "max_size", "newer" if they are said; null if it is everything; NULL: what is not UTF-8, or no
- * memory. */
+/* {"scope":..,"include":[..],"exclude":[..]}, with "min_size", "max_size", "newer" if they are said; null if
+ * it is everything; NULL: what is not UTF-8, or no memory. */
 json_t *gb_selection_json(const struct gb_select *s);
 /* The reverse; `j` may be NULL or null.  false: it is no such thing. */
 bool gb_selection_take(struct gb_select *s, const json_t *j);
 
-/* One option: scope, include, exclude, min-size, max-size, newer.  0, -1 (GB_ERR_USAGE), 1: it is none of them. */
+/* One option: scope, include, exclude, min-size, max-size, newer.  0, -1 (GB_ERR_USAGE), 1: it is none of
+ * them. */
 int gb_selection_set(struct gb_select *s, const char *option, const char *value, struct gb_error *err);
 
 /* GB_ERR_USAGE if the scope is no directory of the volume. */

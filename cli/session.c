@@ -87,7 +87,7 @@ int gb_session_lock(const struct gb_session *s, const struct gb_node *n, gbx_ses
         return gb_call_session_lock(n->control, s->name, s->volume->name, &s->volume->id, state, err);
 }
 
-/* What it knows is of a volume that is gone, and another one has the name, with changelog off as it is made. */
+/* What it knows is of a volume that is gone; another one has the name, with changelog off as it is made. */
 static int forget_earlier(struct gb_session *s, struct gb_node *n, struct gb_error *err)
 {
         const char *volume = s->volume->name;

@@ -9,8 +9,8 @@
  *
  * An agent that was absent from the last committed run has an older generation: its bricks then have
  * no position (their history would begin before the others'), and their siblings tell their part.  So it is
- * with an agent that fails in the middle, or whose store is full or damaged.  When only agents that are absent
- * now have the last generation, nothing is done: an older one must not pass for the last.
+ * with an agent that fails in the middle, or whose store is full or damaged.  When only agents that are
+ * absent now have the last generation, nothing is done: an older one must not pass for the last.
  */
 #ifndef GB_CLI_SESSION_H
 #define GB_CLI_SESSION_H
@@ -60,7 +60,8 @@ int gb_session_volume(const struct gb_cli *c, const struct gb_registered *reg, s
                       struct gb_error *err);
 
 /* Lock on every reachable node and settle: GB_ERR_BUSY if somebody else holds it.  A node that does not
- * know the session (it joined later) is registered.  GB_ERR_GAP: it is of an earlier volume of that name; with
+ * know the session (it joined later) is registered.  GB_ERR_GAP: it is of an earlier volume of that name;
+ * with
  * --on-gap=full it is forgotten, and the session has no base. */
 int gb_session_open(const struct gb_cli *c, struct gb_session *s, struct gb_registered *reg,
                     struct gb_volume *v, struct gb_error *err);

@@ -45,7 +45,7 @@ static void fini_pool(struct gb_pool *p)
 {
         gb_pool_close(p);
 }
-#define CLEANUP_CERTS  __attribute__((cleanup(fini_certs)))
+#define CLEANUP_CERTS __attribute__((cleanup(fini_certs)))
 #define CLEANUP_POOL  __attribute__((cleanup(fini_pool)))
 
 /* "<tls folder>/<name>" in one of a few static buffers. */
@@ -101,11 +101,11 @@ static int check_serial(const struct gb_pool *p, struct gb_error *err)
                 if (!n->done)
                         continue;
                 if (n->serial > self->serial)
-                        return gb_error_set(err, GB_ERR_USAGE,
-                                            "node %s has a newer list of clients (serial %llu, here %llu): run "
-                                            "this there",
-                                            n->host, (unsigned long long)n->serial,
-                                            (unsigned long long)self->serial);
+                        return gb_error_set(
+                                err, GB_ERR_USAGE,
+                                "node %s has a newer list of clients (serial %llu, here %llu): run "
+                                "this there",
+                                n->host, (unsigned long long)n->serial, (unsigned long long)self->serial);
                 if (n->serial == self->serial && strcmp(n->clients, self->clients) != 0)
                         return gb_error_set(err, GB_ERR_CONFIG,
                                             "the lists of clients of %s and of this node differ (both serial "
@@ -136,7 +136,8 @@ static int distribute(struct gb_pool *p, const struct lists *l, struct gb_error 
         char word[3][128];
         const char *words[] = {"install", word[0], NULL, NULL, NULL};
 
-        if (gb_certs_format(&l->peers, &peers, err) < 0 || send_file(p, "peers.pem", &peers, word[0], err) < 0)
+        if (gb_certs_format(&l->peers, &peers, err) < 0 ||
+            send_file(p, "peers.pem", &peers, word[0], err) < 0)
                 return -1;
         if (l->access.serial) { /* there are clients, or were */
                 if (gb_certs_format(&l->clients, &clients, err) < 0 ||
@@ -218,20 +219,23 @@ static void tell_node(const struct gb_pool_node *n, const struct gb_certs *known
         printf("%s  %s  %s%s  %s\n", n->host, gb_gfid_format(&n->uuid, uuid), fingerprint ? "SHA256:" : "",
                fingerprint ? fingerprint : "-", state);
         if (n->next.list.n)
-                printf("%s  %s  SHA256:%s  next, not in use yet\n", n->host, uuid, n->next.list.v[0].fingerprint);
+                printf("%s  %s  SHA256:%s  next, not in use yet\n", n->host, uuid,
+                       n->next.list.v[0].fingerprint);
 }
 
-static void tell_setup(const struct gb_cli *c, const struct gb_pool *p, const struct gb_certs *known, bool renewed)
+static void tell_setup(const struct gb_cli *c, const struct gb_pool *p, const struct gb_certs *known,
+                       bool renewed)
 {
         for (size_t i = 0; i < p->nodes.n; i++)
                 tell_node(&p->nodes.v[i], known, renewed);
         for (size_t i = 0; i < known->list.n; i++)
                 if (known->list.v[i].has_uuid && !gb_pool_find(p, &known->list.v[i].uuid))
-                        printf("%s  SHA256:%s  no longer trusted: it has left the pool\n", known->list.v[i].name,
-                               known->list.v[i].fingerprint);
+                        printf("%s  SHA256:%s  no longer trusted: it has left the pool\n",
+                               known->list.v[i].name, known->list.v[i].fingerprint);
         if (!p->secure)
-                gb_note(c, "glusterd's channel is not encrypted here (no %s/secure-access): compare the "
-                           "fingerprints with `gbackup-cli tls status` on each node",
+                gb_note(c,
+                        "glusterd's channel is not encrypted here (no %s/secure-access): compare the "
+                        "fingerprints with `gbackup-cli tls status` on each node",
                         p->workdir);
 }
 
@@ -257,7 +261,8 @@ static bool staged(const struct gb_pool *p, const struct gb_certs *known)
         for (size_t i = 0; i < p->nodes.n; i++) {
                 const struct gb_certs *next = &p->nodes.v[i].next;
 
-                if (p->nodes.v[i].connected && (!next->list.n || !gb_certs_find(known, next->list.v[0].fingerprint)))
+                if (p->nodes.v[i].connected &&
+                    (!next->list.n || !gb_certs_find(known, next->list.v[0].fingerprint)))
                         return false;
         }
         return true;
@@ -305,7 +310,8 @@ static void tell_clients(const struct gb_cli *c, const struct gb_access *clients
 {
         for (size_t i = 0; i < clients->grants.n; i++)
                 printf("client %s needs the new list of nodes first\n", clients->grants.v[i].name);
-        gb_say("the new keys are not in use yet: give %s to these clients (there: gbackup-cli tls trust), then run "
+        gb_say("the new keys are not in use yet: give %s to these clients (there: gbackup-cli tls trust), "
+               "then run "
                "gbackup-cli tls setup --renew again",
                file_in(c, "peers.pem"));
 }
@@ -358,10 +364,14 @@ static int read_certs(const char *file, struct gb_certs *out, struct gb_error *e
                 return gb_certs_load(out, file, true, err);
         while ((n = fread(chunk, 1, sizeof(chunk), stdin)) > 0)
                 if (gb_buf_put(&text, chunk, n) < 0)
-                        return gb_error_set(err, GB_ERR_LIMIT, "standard input: more than %d bytes", GB_TRUST_MAX);
-        if (gb_certs_parse(out, text.data ? text.data : (const void *)"", text.len, "standard input", err) < 0)
+                        return gb_error_set(err, GB_ERR_LIMIT, "standard input: more than %d bytes",
+                                            GB_TRUST_MAX);
+        if (gb_certs_parse(out, text.data ? text.data : (const void *)"", text.len, "standard input", err) <
+            0)
                 return -1;
-        return out->list.n ? 0 : gb_error_set(err, GB_ERR_CONFIG, "standard input: there is no certificate in it");
+        return out->list.n
+                       ? 0
+                       : gb_error_set(err, GB_ERR_CONFIG, "standard input: there is no certificate in it");
 }
 
 static int write_certs(const struct gb_certs *certs, struct gb_error *err)
@@ -400,7 +410,8 @@ static int open_lists(const struct gb_cli *c, struct gb_pool *p, struct lists *l
             check_serial(p, err) < 0 || load_lists(c, l, err) < 0)
                 return -1;
         if (!l->peers.list.n)
-                return gb_error_set(err, GB_ERR_CONFIG, "the nodes do not know each other yet: gbackup-cli tls setup");
+                return gb_error_set(err, GB_ERR_CONFIG,
+                                    "the nodes do not know each other yet: gbackup-cli tls setup");
         return 0;
 }
 
@@ -415,11 +426,14 @@ static int check_client(const struct gb_certs *certs, const struct lists *l, str
         const struct gb_cert *one = certs->list.v;
 
         if (certs->list.n != 1)
-                return gb_error_set(err, GB_ERR_USAGE, "one certificate is expected, %zu came", certs->list.n);
+                return gb_error_set(err, GB_ERR_USAGE, "one certificate is expected, %zu came",
+                                    certs->list.n);
         if (one->has_uuid || gb_certs_find(&l->peers, one->fingerprint))
-                return gb_error_set(err, GB_ERR_USAGE, "that is the certificate of a node; nodes come by tls setup");
+                return gb_error_set(err, GB_ERR_USAGE,
+                                    "that is the certificate of a node; nodes come by tls setup");
         if (X509_check_ca(one->x509))
-                return gb_error_set(err, GB_ERR_USAGE, "that is the certificate of an authority, not of a client");
+                return gb_error_set(err, GB_ERR_USAGE,
+                                    "that is the certificate of an authority, not of a client");
         if (one->not_after < time(NULL))
                 return gb_error_set(err, GB_ERR_USAGE, "that certificate has expired");
         return 0;
@@ -452,8 +466,8 @@ int gb_trust_add_client(const struct gb_cli *c, const char *name, const char *ri
         if (read_certs(file, &certs, &err) < 0 ||
             add_client(c, &p, &l, (const char *const[]){name, right, volumes}, &certs, &err) < 0)
                 return gb_fail(&err);
-        gb_note(c, "client %s (SHA256:%s) has the right '%s' to volumes %s", name, certs.list.v[0].fingerprint, right,
-                volumes);
+        gb_note(c, "client %s (SHA256:%s) has the right '%s' to volumes %s", name,
+                certs.list.v[0].fingerprint, right, volumes);
         return told_down(&p);
 }
 
@@ -501,16 +515,18 @@ static int key(const struct gb_cli *c, const char *name, struct gb_error *err)
         if (there && gb_certs_load(&own, file_in(c, "node.pem"), true, err) < 0)
                 return -1;
         if (there && own.list.v[0].has_uuid)
-                return gb_error_set(err, GB_ERR_USAGE,
-                                    "%s is the certificate of a node: its key is made by gbackup-cli tls setup",
-                                    file_in(c, "node.pem"));
+                return gb_error_set(
+                        err, GB_ERR_USAGE,
+                        "%s is the certificate of a node: its key is made by gbackup-cli tls setup",
+                        file_in(c, "node.pem"));
         if (!there || c->o.renew) {
                 if (!name && gethostname(host, sizeof(host) - 1) < 0)
                         return gb_error_sys(err, GB_ERR_SYSTEM, "host name");
                 if (name && strlen(name) > 64)
                         return gb_error_set(err, GB_ERR_USAGE, "a name has at most 64 characters here");
                 gb_certs_fini(&own);
-                if (gb_cert_make(file_in(c, "node.key"), file_in(c, "node.pem"), name ? name : host, NULL, err) < 0 ||
+                if (gb_cert_make(file_in(c, "node.key"), file_in(c, "node.pem"), name ? name : host, NULL,
+                                 err) < 0 ||
                     gb_certs_load(&own, file_in(c, "node.pem"), true, err) < 0)
                         return -1;
         }

@@ -42,8 +42,8 @@ static json_t *describe(struct view *v, const struct gb_cert *cert, const char *
 {
         int64_t now = (int64_t)time(NULL);
         int64_t days = (cert->not_after - now) / DAY;
-        json_t *j = json_pack("{s:s,s:s,s:I,s:I}", "name", cert->name, "fingerprint", cert->fingerprint, "expires",
-                              (json_int_t)cert->not_after, "days_left", (json_int_t)days);
+        json_t *j = json_pack("{s:s,s:s,s:I,s:I}", "name", cert->name, "fingerprint", cert->fingerprint,
+                              "expires", (json_int_t)cert->not_after, "days_left", (json_int_t)days);
         char uuid[GB_GFID_TEXT];
 
         if (cert->has_uuid)
@@ -154,8 +154,8 @@ static bool trusts(const struct gb_pool_node *n, const char *fingerprint)
 static json_t *look_node(struct view *v, const struct gb_pool *p, const struct gb_pool_node *n)
 {
         char uuid[GB_GFID_TEXT];
-        json_t *j = json_pack("{s:s,s:s,s:b}", "host", n->host, "uuid", gb_gfid_format(&n->uuid, uuid), "connected",
-                              n->connected);
+        json_t *j = json_pack("{s:s,s:s,s:b}", "host", n->host, "uuid", gb_gfid_format(&n->uuid, uuid),
+                              "connected", n->connected);
         json_t *not = json_array();
 
         if (!n->connected)
@@ -174,10 +174,11 @@ static json_t *look_node(struct view *v, const struct gb_pool *p, const struct g
                         problem(v, "node %s does not trust %s: gbackup-cli tls setup", n->host, other->host);
                 }
         }
-        json_object_set_new(j, "does_not_trust", not);
+        json_object_set_new(j, "does_not_trust", not );
         json_object_set_new(j, "clients_serial", json_integer((json_int_t)n->serial));
         if (n->connected && strcmp(n->clients, gb_pool_self(p)->clients) != 0)
-                problem(v, "node %s has another list of clients than this node: gbackup-cli tls setup", n->host);
+                problem(v, "node %s has another list of clients than this node: gbackup-cli tls setup",
+                        n->host);
         return j;
 }
 
@@ -234,9 +235,8 @@ static void print_node(const json_t *n)
                 puts("down");
                 return;
         }
-        printf(json_array_size(not) ? "does not trust" : "trusts all nodes that are up");
-        json_array_foreach (not, i, other)
-                printf(" %s", json_string_value(other));
+        printf(json_array_size(not ) ? "does not trust" : "trusts all nodes that are up");
+        json_array_foreach(not, i, other) printf(" %s", json_string_value(other));
         puts(json_object_get(n, "next") ? "; a next key waits for gbackup-cli tls setup --renew" : "");
 }
 
@@ -247,16 +247,13 @@ static void print(const struct view *v)
 
         if (json_object_get(v->all, "own"))
                 print_cert("own", json_object_get(v->all, "own"));
-        json_array_foreach (json_object_get(v->all, "peers"), i, one)
-                print_cert("peer", one);
-        json_array_foreach (json_object_get(v->all, "clients"), i, one)
-                printf("client  %s  %s  %s  %s%s\n", text(one, "client"), text(one, "right"), text(one, "volumes"),
-                       json_object_get(one, "cn") ? "cn:" : "SHA256:",
+        json_array_foreach(json_object_get(v->all, "peers"), i, one) print_cert("peer", one);
+        json_array_foreach(json_object_get(v->all, "clients"), i, one)
+                printf("client  %s  %s  %s  %s%s\n", text(one, "client"), text(one, "right"),
+                       text(one, "volumes"), json_object_get(one, "cn") ? "cn:" : "SHA256:",
                        json_object_get(one, "cn") ? text(one, "cn") : text(one, "fingerprint"));
-        json_array_foreach (json_object_get(v->all, "nodes"), i, one)
-                print_node(one);
-        json_array_foreach (v->problems, i, one)
-                printf("problem  %s\n", json_string_value(one));
+        json_array_foreach(json_object_get(v->all, "nodes"), i, one) print_node(one);
+        json_array_foreach(v->problems, i, one) printf("problem  %s\n", json_string_value(one));
 }
 
 /* Is this a node, of which glusterd can be asked? */

@@ -46,10 +46,10 @@ struct work {
         struct gb_sorter *sorter;
         struct gb_buf record;
         enum word word;
-        struct gb_spool *doubtful;        /* inside, not listed */
-        struct gb_gfidmap told;           /* their gfids: bool, some line of the list has it */
-        struct dir covered;               /* listed, with a sign: what is below is listed because of it */
-        struct dir moved;                 /* changed after the window */
+        struct gb_spool *doubtful; /* inside, not listed */
+        struct gb_gfidmap told;    /* their gfids: bool, some line of the list has it */
+        struct dir covered;        /* listed, with a sign: what is below is listed because of it */
+        struct dir moved;          /* changed after the window */
         /* Listed without a sign: are they there?  And then, changed without a line: do they fit? */
         struct quiet quiet[GB_ROOTS_MAX];
         unsigned n_quiet;

@@ -29,7 +29,7 @@ struct gb_vbrick {
         bool scanned;          /* a scan read its names */
         struct gb_error error; /* why it is not usable */
         gbx_brick_status status;
-        int64_t ahead;         /* seconds by which its node's clock is ahead of ours, when it answered */
+        int64_t ahead; /* seconds by which its node's clock is ahead of ours, when it answered */
 };
 
 struct gb_volume {

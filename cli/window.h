@@ -30,10 +30,10 @@ struct gb_window {
         struct gb_brick_window *bricks; /* n_bricks of the volume */
         bool expand;                    /* what lies below renamed directories: as expanded ops */
         bool first; /* expand only where the directory still is: for a list that later renames build on */
-        bool sweep;                     /* add what only ctimes tell: see sweep.h */
-        bool full_on_gap;               /* a replica set with a gap is listed in full instead of failing */
-        bool *full_sets;                /* out: which ones were, by set */
-        unsigned n_full_sets;           /* out */
+        bool sweep; /* add what only ctimes tell: see sweep.h */
+        bool full_on_gap;       /* a replica set with a gap is listed in full instead of failing */
+        bool *full_sets;        /* out: which ones were, by set */
+        unsigned n_full_sets;   /* out */
         struct gb_buf boundary; /* in: the session's boundary set; out: the next one.  Facts with names */
         struct gb_reduce_stats stats; /* out */
 };

@@ -154,8 +154,7 @@ static bool is_anothers(const struct collect *k, const struct gb_entry *e)
 static int expand_some(struct collect *k, const struct gb_slice_of_path *roots, unsigned n,
                        struct gb_error *err)
 {
-        struct gb_scan_options o = {
-                .roots = roots, .n_roots = n, .only_set = -1, .gfids = k->window->first};
+        struct gb_scan_options o = {.roots = roots, .n_roots = n, .only_set = -1, .gfids = k->window->first};
         struct gb_scan *s = gb_scan_open(k->cli, k->volume, &o, NULL, err);
         struct gb_entry e;
         int rc = -1;
@@ -170,8 +169,9 @@ static int expand_some(struct collect *k, const struct gb_slice_of_path *roots, 
                         op.expanded = false;
                 }
                 if (is_anothers(k, &e))
-                        rc = gb_error_set(err, GB_ERR_AGAIN,
-                                          "a renamed directory moved while what is below it was listed; try again");
+                        rc = gb_error_set(
+                                err, GB_ERR_AGAIN,
+                                "a renamed directory moved while what is below it was listed; try again");
                 else
                         rc = gb_window_add(k, &op, err);
                 if (rc < 0)

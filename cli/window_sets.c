@@ -123,12 +123,12 @@ static bool is_gap(enum gb_code code)
 
 /* What the bricks of a set have told. */
 struct told {
-        unsigned whole;                      /* all of the window */
-        unsigned trusted;                    /* of these, never away nor behind */
-        unsigned believed;                   /* of these, listened to */
-        bool muted;                          /* somebody was not */
-        struct gb_vbrick *away;              /* one that could not be read, though it may come back */
-        struct gb_vbrick *unknown;           /* the same, and its position is not known: its node takes no part */
+        unsigned whole;            /* all of the window */
+        unsigned trusted;          /* of these, never away nor behind */
+        unsigned believed;         /* of these, listened to */
+        bool muted;                /* somebody was not */
+        struct gb_vbrick *away;    /* one that could not be read, though it may come back */
+        struct gb_vbrick *unknown; /* the same, and its position is not known: its node takes no part */
         const struct gb_brick_window *worst; /* one that says why it is not whole */
         const struct gb_vbrick *behind;      /* one that is whole, though it may lack what another knows */
 };

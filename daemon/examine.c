@@ -36,8 +36,8 @@
 /* Closed slices beyond this are worth a look. */
 #define CHANGELOGS_MANY (4 * GIB)
 /* A brick with less free tears records (facts 3.5 f). */
-#define BRICK_FREE_MIN  (256 * MIB)
-#define STATE_FREE_MIN  (64 * MIB)
+#define BRICK_FREE_MIN (256 * MIB)
+#define STATE_FREE_MIN (64 * MIB)
 
 struct look {
         struct gb_worker *w;
@@ -218,7 +218,8 @@ static void look_at_events(struct look *l, const char *volume)
         fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
         if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
                 return;
-        n = pread(fd, tail, sizeof(tail) - 1, st.st_size > (off_t)sizeof(tail) ? st.st_size - (off_t)sizeof(tail) + 1 : 0);
+        n = pread(fd, tail, sizeof(tail) - 1,
+                  st.st_size > (off_t)sizeof(tail) ? st.st_size - (off_t)sizeof(tail) + 1 : 0);
         if (n <= 0)
                 return;
         tail[n] = '\0';
@@ -338,10 +339,11 @@ static void look_at_pulse(struct look *l)
         if (faccessat(l->b->root_fd, ".glusterfs/changelogs/CHANGELOG", F_OK, AT_SYMLINK_NOFOLLOW) < 0)
                 usleep(200000); /* in mid-rollover there is none for an instant */
         if (faccessat(l->b->root_fd, ".glusterfs/changelogs/CHANGELOG", F_OK, AT_SYMLINK_NOFOLLOW) < 0)
-                gb_finding(&l->f, GBX_FAULT, "not-recording", "",
-                           "gluster volume set VOLUME changelog.changelog off, a few seconds later on, then a "
-                           "full list",
-                           "changelog is on but the brick has no live CHANGELOG: nothing is recorded");
+                gb_finding(
+                        &l->f, GBX_FAULT, "not-recording", "",
+                        "gluster volume set VOLUME changelog.changelog off, a few seconds later on, then a "
+                        "full list",
+                        "changelog is on but the brick has no live CHANGELOG: nothing is recorded");
         if (asprintf(&dir, "%s/.glusterfs/changelogs", l->b->path) < 0) {
                 dir = NULL;
                 return;
@@ -379,7 +381,8 @@ static void look_at_heals(struct look *l)
         else if (heal.pending)
                 gb_finding(&l->f, GBX_WARNING, "heals-pending", "",
                            "wait, or gluster volume heal VOLUME; all replicas of the set must be up for it",
-                           "%" PRIu64 " objects wait to be healed; lists are right as long as this brick is up",
+                           "%" PRIu64
+                           " objects wait to be healed; lists are right as long as this brick is up",
                            heal.pending);
 }
 
@@ -395,7 +398,8 @@ static void look_at_disk(struct look *l)
         if (room < BRICK_FREE_MIN && room < all / 50)
                 gb_finding(&l->f, GBX_WARNING, "brick-full", "",
                            "free space on the brick; changelog purge gives back some",
-                           "%" PRIu64 " MiB free of %" PRIu64 ": a full disk tears records, and that is a gap",
+                           "%" PRIu64 " MiB free of %" PRIu64
+                           ": a full disk tears records, and that is a gap",
                            room / MIB, all / MIB);
         if (fs.f_files && fs.f_favail < fs.f_files / 1000)
                 gb_finding(&l->f, GBX_WARNING, "brick-full", "", "remove files; changelog purge removes some",

@@ -110,7 +110,8 @@ static int purge(struct gb_worker *w, const gbx_usage_arg *arg, gbx_usage *out, 
         struct gb_need need;
         struct gb_usage u;
 
-        if (!b || lock_sessions(w, b->volume, &locks, err) < 0 || gb_needs_of(w, b, arg->cumulative, &need, err) < 0)
+        if (!b || lock_sessions(w, b->volume, &locks, err) < 0 ||
+            gb_needs_of(w, b, arg->cumulative, &need, err) < 0)
                 return -1;
         if (gb_usage_purge(b, need.from < arg->keep_from ? need.from : arg->keep_from,
                            gb_deadline_in(PURGE_MS), &u, err) < 0)

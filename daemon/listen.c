@@ -246,9 +246,8 @@ int gb_peer_identify(const struct gb_listener *l, int fd, struct gb_peer *out, s
                 inet_ntop(AF_INET6, &((struct sockaddr_in6 *)&a)->sin6_addr, host, sizeof(host));
         } else {
                 /* One address is one address, by whichever socket it comes. */
-                const void *v4 = a.ss_family == AF_INET
-                                         ? (const void *)&((struct sockaddr_in *)&a)->sin_addr
-                                         : &((struct sockaddr_in6 *)&a)->sin6_addr.s6_addr[12];
+                const void *v4 = a.ss_family == AF_INET ? (const void *)&((struct sockaddr_in *)&a)->sin_addr
+                                                        : &((struct sockaddr_in6 *)&a)->sin6_addr.s6_addr[12];
 
                 memcpy(out->key + 1, v4, 4);
                 inet_ntop(AF_INET, v4, host, sizeof(host));

@@ -59,7 +59,7 @@ struct loop {
         struct gb_listeners listeners;
         struct child children[GB_WORKERS_MAX];
         size_t n;
-        /* Shared with the workers: one that has let its caller in sets its byte, and is a stranger's no more. */
+        /* Shared with the workers: one that has let its caller in sets its byte, and is no stranger's. */
         unsigned char *marks;
         int signals;        /* signalfd */
         sigset_t inherited; /* mask to give back to children */

@@ -1,8 +1,8 @@
 /*
  * needs - see needs.h.
  *
- * A run delivers again what the window before its cursor told of, so it needs slices from the beginning of that
- * window on (cursor.prev_ts), not only from the cursor.
+ * A run delivers again what the window before its cursor told of, so it needs slices from the beginning of
+ * that window on (cursor.prev_ts), not only from the cursor.
  */
 #include <config.h>
 

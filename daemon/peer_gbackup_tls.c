@@ -95,7 +95,8 @@ static int refuse_if_locked(struct gb_error *err)
 
 static int make_dir(const char *dir, mode_t mode, struct gb_error *err)
 {
-        return mkdir(dir, mode) < 0 && errno != EEXIST ? gb_error_sys(err, GB_ERR_SYSTEM, "%s: create", dir) : 0;
+        return mkdir(dir, mode) < 0 && errno != EEXIST ? gb_error_sys(err, GB_ERR_SYSTEM, "%s: create", dir)
+                                                       : 0;
 }
 
 /* The last two levels: /etc/gbackup/tls in an /etc that is there. */
@@ -111,7 +112,8 @@ static int make_dirs(struct gb_error *err)
                 if (make_dir(parent, 0755, err) < 0)
                         return -1;
         }
-        return make_dir(here.settings.tls_dir, 0700, err) < 0 || make_dir(here.workdir, 0700, err) < 0 ? -1 : 0;
+        return make_dir(here.settings.tls_dir, 0700, err) < 0 || make_dir(here.workdir, 0700, err) < 0 ? -1
+                                                                                                       : 0;
 }
 
 static int make(const char *key, const char *cert, struct gb_error *err)
@@ -149,7 +151,8 @@ static int renew(struct gb_error *err)
 {
         if (init(err) < 0 || refuse_if_locked(err) < 0)
                 return -1;
-        return exists("node.key.new") && exists("node.pem.new") ? 0 : make("node.key.new", "node.pem.new", err);
+        return exists("node.key.new") && exists("node.pem.new") ? 0
+                                                                : make("node.key.new", "node.pem.new", err);
 }
 
 /* 1: our certificate of that file is in the list; 0; -1. */
@@ -226,7 +229,8 @@ static int take(const char *word, struct file *f, struct gb_error *err)
         const char *want = strchr(word, '=');
 
         for (size_t i = 0; want && i < FILES_MAX; i++)
-                if (strlen(names[i]) == (size_t)(want - word) && !strncmp(word, names[i], (size_t)(want - word)))
+                if (strlen(names[i]) == (size_t)(want - word) &&
+                    !strncmp(word, names[i], (size_t)(want - word)))
                         f->name = names[i];
         if (!f->name)
                 return gb_error_set(err, GB_ERR_USAGE, "'%.64s' is none of the files", word);
@@ -236,8 +240,9 @@ static int take(const char *word, struct file *f, struct gb_error *err)
                 return -1;
         if (strcmp(digest, want + 1) != 0)
                 return gb_error_set(err, GB_ERR_CORRUPT, "%s is not what was sent", path);
-        return strcmp(f->name, "peers.pem") ? check_clients(&f->content, !strcmp(f->name, "clients.conf"), err)
-                                            : check_peers(&f->content, err);
+        return strcmp(f->name, "peers.pem")
+                       ? check_clients(&f->content, !strcmp(f->name, "clients.conf"), err)
+                       : check_peers(&f->content, err);
 }
 
 /* Certificates before the lines that speak of them. */
@@ -253,7 +258,8 @@ static int install(int n, char **words, struct gb_error *err)
         for (int i = 0; i < n && rc == 0; i++)
                 rc = take(words[i], &files[i], err);
         for (int i = 0; i < n && rc == 0; i++)
-                rc = gb_file_write(tls_file(files[i].name), files[i].content.data, files[i].content.len, 0644, err);
+                rc = gb_file_write(tls_file(files[i].name), files[i].content.data, files[i].content.len, 0644,
+                                   err);
         for (int i = 0; i < n; i++)
                 gb_buf_fini(&files[i].content);
         return rc;
@@ -325,7 +331,8 @@ static int show_clients(struct gb_error *err)
                      ? -1
                      : 0;
         if (rc == 0)
-                printf("gbackup-tls %s clients %llu %s\n", here.uuid, (unsigned long long)access.serial, digest);
+                printf("gbackup-tls %s clients %llu %s\n", here.uuid, (unsigned long long)access.serial,
+                       digest);
         gb_buf_fini(&all);
         gb_access_fini(&access);
         return rc;
@@ -354,8 +361,8 @@ static int act(int argc, char **argv, struct gb_error *err)
                 return install(argc - 2, argv + 2, err);
         if (!strcmp(what, "show"))
                 return 0;
-        return gb_error_set(err, GB_ERR_USAGE, "'%.64s': this node's gbackup does not know that; other version?",
-                            what);
+        return gb_error_set(err, GB_ERR_USAGE,
+                            "'%.64s': this node's gbackup does not know that; other version?", what);
 }
 
 int main(int argc, char **argv)

@@ -144,8 +144,8 @@ static int get(struct gb_store *s, const char *session, const char *volume, cons
         if (!gb_gfid_eq(volume_id, &GB_GFID_NULL) && !gb_gfid_eq(volume_id, &id))
                 return gb_error_set(
                         err, GB_ERR_GAP,
-                        "session %s is of an earlier volume named %s, which is gone; run a full list", session,
-                        volume);
+                        "session %s is of an earlier volume named %s, which is gone; run a full list",
+                        session, volume);
         out->session.gbx_name_val = strdup(session);
         out->volume.gbx_volname_val = strdup(volume);
         if (!out->session.gbx_name_val || !out->volume.gbx_volname_val)

@@ -225,9 +225,9 @@ int gb_settings_parse_listen(const char *text, struct sockaddr_storage *out, soc
 
         if (!colon || !parse_number(colon + 1, false, &port) || port < 1 || port > 65535 ||
             !parse_host(text, (size_t)(colon - text), (uint16_t)port, out, len))
-                return gb_error_set(
-                        err, GB_ERR_CONFIG,
-                        "listen: '%s' is not ADDRESS:PORT, such as 10.0.0.1:24017 or [::]:24017", text);
+                return gb_error_set(err, GB_ERR_CONFIG,
+                                    "listen: '%s' is not ADDRESS:PORT, such as 10.0.0.1:24017 or [::]:24017",
+                                    text);
         return 0;
 }
 

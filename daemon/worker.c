@@ -31,7 +31,7 @@
 
 extern void gbackup_program_1(struct svc_req *, SVCXPRT *); /* rpcgen's dispatcher; its header omits it */
 
-#define ANY                (GB_WORKER_NEW | GB_WORKER_READY | GB_WORKER_STREAMING)
+#define ANY                       (GB_WORKER_NEW | GB_WORKER_READY | GB_WORKER_STREAMING)
 #define PROC(name, states, right) [GBX_##name] = {#name, states, GB_RIGHT_##right}
 
 static const struct {
@@ -228,8 +228,7 @@ static void stand_back(const struct gb_settings *s)
                 syscall(SYS_ioprio_set, WHO_PROCESS, 0, CLASS_IDLE << CLASS_SHIFT);
 }
 
-int gb_worker_run(const struct gb_settings *settings, int rfd, int wfd, unsigned char *mark,
-                  const char *peer)
+int gb_worker_run(const struct gb_settings *settings, int rfd, int wfd, unsigned char *mark, const char *peer)
 {
         struct gb_worker w;
         struct gb_error err;

@@ -47,7 +47,7 @@ struct gb_worker {
 int gb_worker_run(const struct gb_settings *settings, int rfd, int wfd, unsigned char *mark,
                   const char *peer);
 
-/* The one table: may `proc` be called now, and by this caller?  0, or -1 with GB_ERR_USAGE or GB_ERR_DENIED. */
+/* The one table: may `proc` be called now, and by this caller?  0, -1: GB_ERR_USAGE, GB_ERR_DENIED. */
 int gb_worker_allows(const struct gb_worker *w, rpcproc_t proc, struct gb_error *err);
 /* "HELLO" and the like; "?" for a number without a name. */
 const char *gb_worker_proc_name(rpcproc_t proc);

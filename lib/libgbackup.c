@@ -69,8 +69,8 @@ void gb_note(const struct gb_cli *c, const char *fmt, ...)
         va_end(ap);
 }
 
-/* A caller that cancels a commit gets what it asked for: whatever has committed decides, the rest follows when the
- * session is opened next. */
+/* A caller that cancels a commit gets what it asked for: whatever has committed decides, the rest follows
+ * when the session is opened next. */
 void gb_cancel_hold(void)
 {
 }

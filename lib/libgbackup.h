@@ -1,8 +1,8 @@
 /*
  * libgbackup - which paths of a GlusterFS volume changed?  The lists of gbackup-cli for programs.
  *
- * Entries are handed to a function as the list is made.  libgbackup(3) has the whole story, gbackup-cli(1) the
- * meaning of a list, example.c a program.
+ * Entries are handed to a function as the list is made.  libgbackup(3) has the whole story, gbackup-cli(1)
+ * the meaning of a list, example.c a program.
  *
  * A handle serves one call at a time; different handles serve different threads.
  */
@@ -57,10 +57,9 @@ typedef struct gbackup gbackup;
 gbackup *gbackup_new(void);
 void gbackup_free(gbackup *h); /* NULL allowed */
 
-/* Before a call: rsh, scope, include, exclude, min-size, max-size, newer, type, on-gap, sweep, partial, level as
- * gbackup-cli has them;
- * expand: what lies below renamed directories is handed over as well (as NEW).  NULL as value of those
- * without one. */
+/* Before a call: rsh, scope, include, exclude, min-size, max-size, newer, type, on-gap, sweep, partial, level
+ * as gbackup-cli has them; expand: what lies below renamed directories is handed over as well (as NEW).  NULL
+ * as value of those without one. */
 int gbackup_set(gbackup *h, const char *option, const char *value);
 
 /* What went wrong in the last call, one line; "" if nothing did. */

@@ -40,9 +40,9 @@ static int take_name(struct gb_grant *g, const char *s, struct gb_error *err)
         size_t n = strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-");
 
         if (!n || s[n] || n > GB_HOST_MAX || !strcmp(s, "serial"))
-                return gb_error_set(err, GB_ERR_USAGE,
-                                    "'%.64s' is no name of a client: letters, digits, dot, hyphen, underscore",
-                                    s);
+                return gb_error_set(
+                        err, GB_ERR_USAGE,
+                        "'%.64s' is no name of a client: letters, digits, dot, hyphen, underscore", s);
         memcpy(g->name, s, n + 1);
         return 0;
 }

@@ -34,7 +34,8 @@ struct gb_access {
 
 /* Read the file; one that is missing grants nothing.  -1: "FILE:LINE: ..." */
 int gb_access_load(struct gb_access *a, const char *path, struct gb_error *err);
-int gb_access_parse(struct gb_access *a, const char *text, size_t len, const char *what, struct gb_error *err);
+int gb_access_parse(struct gb_access *a, const char *text, size_t len, const char *what,
+                    struct gb_error *err);
 int gb_access_format(const struct gb_access *a, struct gb_buf *out, struct gb_error *err);
 void gb_access_fini(struct gb_access *a);
 

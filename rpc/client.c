@@ -145,10 +145,11 @@ static int explain_status(const struct gb_client *c, const struct accepted_reply
                 return gb_error_set(err, GB_ERR_VERSION,
                                     "agent %s does not know this call: it is older than we are", c->peer);
         case GARBAGE_ARGS:
-                return gb_error_set(err, GB_ERR_VERSION,
-                                    "agent %s could not read our call: it is of another version; install the same "
-                                    "version of gbackup on both sides",
-                                    c->peer);
+                return gb_error_set(
+                        err, GB_ERR_VERSION,
+                        "agent %s could not read our call: it is of another version; install the same "
+                        "version of gbackup on both sides",
+                        c->peer);
         default:
                 return gb_error_set(err, GB_ERR_PROTOCOL, "agent %s could not send its answer", c->peer);
         }

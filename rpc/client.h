@@ -49,8 +49,8 @@ int gb_call_enable(struct gb_client *c, const char *volume, bool *was_on, struct
 int gb_call_examine(struct gb_client *c, const char *volume, const char *brick, gbx_examine_res *out,
                     struct gb_error *err);
 /* `purge`: remove what is removable, and tell how much that was. */
-int gb_call_usage(struct gb_client *c, const char *volume, const char *brick, int64_t keep_from, bool cumulative,
-                  bool purge, gbx_usage *out, struct gb_error *err);
+int gb_call_usage(struct gb_client *c, const char *volume, const char *brick, int64_t keep_from,
+                  bool cumulative, bool purge, gbx_usage *out, struct gb_error *err);
 
 int gb_call_session_register(struct gb_client *c, const char *session, const char *volume,
                              const gb_gfid *volume_id, struct gb_error *err);

@@ -115,8 +115,8 @@ int gb_call_examine(struct gb_client *c, const char *volume, const char *brick, 
                               WHOLE(gbx_examine_res), out, sizeof(*out), err);
 }
 
-int gb_call_usage(struct gb_client *c, const char *volume, const char *brick, int64_t keep_from, bool cumulative,
-                  bool purge, gbx_usage *out, struct gb_error *err)
+int gb_call_usage(struct gb_client *c, const char *volume, const char *brick, int64_t keep_from,
+                  bool cumulative, bool purge, gbx_usage *out, struct gb_error *err)
 {
         gbx_usage_arg arg = {.keep_from = keep_from, .cumulative = cumulative};
 

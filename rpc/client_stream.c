@@ -41,15 +41,17 @@ int gb_call_open(struct gb_client *c, const char *volume, const char *brick, con
         gbx_open_arg arg = {.query = *query};
 
         if (query->kind == GBX_HISTORY && !(gb_client_hello(c)->features & GBX_FEATURE_FACTS))
-                return gb_error_set(err, GB_ERR_VERSION,
-                                    "agent %s tells changes in another form than we read; install the same version "
-                                    "of gbackup on both sides",
-                                    gb_client_peer(c));
+                return gb_error_set(
+                        err, GB_ERR_VERSION,
+                        "agent %s tells changes in another form than we read; install the same version "
+                        "of gbackup on both sides",
+                        gb_client_peer(c));
         if (query->kind == GBX_SCAN_FIT && !(gb_client_hello(c)->features & GBX_FEATURE_FIT))
-                return gb_error_set(err, GB_ERR_VERSION,
-                                    "agent %s is too old to select by size or time; install the same version of "
-                                    "gbackup on both sides",
-                                    gb_client_peer(c));
+                return gb_error_set(
+                        err, GB_ERR_VERSION,
+                        "agent %s is too old to select by size or time; install the same version of "
+                        "gbackup on both sides",
+                        gb_client_peer(c));
         GB_WIRE_SET(arg.volume, gbx_volname, volume);
         GB_WIRE_SET(arg.brick, gbx_brick, brick);
         if (gb_client_call(c, GBX_OPEN, GB_CALL_MS, (xdrproc_t)xdr_gbx_open_arg, &arg,

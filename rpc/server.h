@@ -19,14 +19,14 @@
 #define GB_STARTTLS_LEN 8
 
 struct gb_server {
-        struct gb_transport *transport; /* borrowed */
+        struct gb_transport *transport;                /* borrowed */
         void (*dispatch)(struct svc_req *, SVCXPRT *); /* gbackup_program_1 */
         rpcprog_t program;
         rpcvers_t version;
-        size_t request_max;  /* bytes of a request record; may be changed by a handler (after HELLO) */
+        size_t request_max; /* bytes of a request record; may be changed by a handler (after HELLO) */
         size_t reply_max;
-        int idle_ms;         /* wait for the next request; may be changed by a handler */
-        void *context;       /* for the handlers: gb_server_context() */
+        int idle_ms;   /* wait for the next request; may be changed by a handler */
+        void *context; /* for the handlers: gb_server_context() */
         /* When a peer that has not said HELLO is sent away, however busy it looks; 0: never.  The
          * handler of HELLO clears it. */
         gb_deadline login_until;

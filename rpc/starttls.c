@@ -76,13 +76,15 @@ static int judge(const struct gb_transport *t, const struct gb_buf *rec, struct 
         if (msg.rm_reply.rp_stat == MSG_DENIED)
                 return no_tls(t, err);
         if (msg.acpted_rply.ar_stat == PROG_MISMATCH)
-                return gb_error_set(err, GB_ERR_VERSION, "agent %s speaks protocol versions %u to %u, we speak %u",
-                                    t->peer, (unsigned)msg.acpted_rply.ar_vers.low,
+                return gb_error_set(err, GB_ERR_VERSION,
+                                    "agent %s speaks protocol versions %u to %u, we speak %u", t->peer,
+                                    (unsigned)msg.acpted_rply.ar_vers.low,
                                     (unsigned)msg.acpted_rply.ar_vers.high, (unsigned)GBACKUP_V1);
         if (msg.acpted_rply.ar_stat != SUCCESS)
                 return gb_error_set(err, GB_ERR_NO_AGENT, "what answers at %s is not gbackupd", t->peer);
         if (msg.acpted_rply.ar_verf.oa_flavor != AUTH_NONE ||
-            msg.acpted_rply.ar_verf.oa_length != GB_STARTTLS_LEN || memcmp(verf, GB_STARTTLS, GB_STARTTLS_LEN))
+            msg.acpted_rply.ar_verf.oa_length != GB_STARTTLS_LEN ||
+            memcmp(verf, GB_STARTTLS, GB_STARTTLS_LEN))
                 return no_tls(t, err);
         return 0;
 }

@@ -115,7 +115,8 @@ static int settle(struct tls *s, int rc, gb_deadline until, struct gb_error *err
                                ? -1
                                : 1;
         case SSL_ERROR_WANT_WRITE:
-                return gb_transport_wait(s->base.wfd, POLLOUT, s->base.cancel_fd, until, s->base.peer, err) < 0
+                return gb_transport_wait(s->base.wfd, POLLOUT, s->base.cancel_fd, until, s->base.peer, err) <
+                                       0
                                ? -1
                                : 1;
         case SSL_ERROR_ZERO_RETURN:

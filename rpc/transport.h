@@ -29,10 +29,10 @@ struct gb_transport_ops {
 
 struct gb_transport {
         const struct gb_transport_ops *ops;
-        int rfd, wfd;     /* the same fd, except on stdin/stdout */
-        int cancel_fd;    /* readable means: give up; -1 for none; borrowed */
-        char peer[128];   /* for messages: "unix:/run/...", "10.0.0.1:24017", "ssh node2" */
-        pid_t child;      /* a process at the other end that close() reaps (fork, rsh), or 0 */
+        int rfd, wfd;   /* the same fd, except on stdin/stdout */
+        int cancel_fd;  /* readable means: give up; -1 for none; borrowed */
+        char peer[128]; /* for messages: "unix:/run/...", "10.0.0.1:24017", "ssh node2" */
+        pid_t child;    /* a process at the other end that close() reaps (fork, rsh), or 0 */
 };
 
 /* Wrap connected fds (taken over, made non-blocking, CLOEXEC, TCP_NODELAY and keepalive where they

@@ -102,8 +102,8 @@ enum gb_brick_flags {
         /* Its process was restarted in the window: it may have been away while its siblings worked on, and
          * what it missed came later, in the words of a heal. */
         GB_BRICK_RESTARTED = 1u << 0,
-        /* A client that had lost it came back in the window: it may have been away for that one.  It was if one of
-         * its siblings ACCUSES. */
+        /* A client that had lost it came back in the window: it may have been away for that one.  It was if
+         * one of its siblings ACCUSES. */
         GB_BRICK_RECONNECTED = 1u << 1,
         /* It noted, or struck out, that a sibling of it missed something, in the window or just before. */
         GB_BRICK_ACCUSES = 1u << 2,
@@ -119,8 +119,8 @@ int gb_facts_put_fact(struct gb_buf *out, const struct gb_fact *f);
 
 struct gb_item {
         enum gb_item_kind kind;
-        gb_gfid gfid;         /* DIR */
-        struct gb_slot slot;  /* DIR */
+        gb_gfid gfid;        /* DIR */
+        struct gb_slot slot; /* DIR */
         enum gb_section section;
         uint32_t brick_flags; /* BRICK: enum gb_brick_flags */
         struct gb_fact fact;  /* FACT; slots borrow from the fed bytes */

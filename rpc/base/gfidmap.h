@@ -12,7 +12,7 @@
 struct gb_gfidmap {
         size_t value_size;
         size_t n;
-        size_t cap; /* power of two, or 0 */
+        size_t cap;     /* power of two, or 0 */
         uint8_t *cells; /* cap of them, and one behind for the null gfid, which marks empty cells */
         bool has_null;
 };

@@ -37,8 +37,8 @@
 /* NEXT calls a client keeps in flight on one stream. */
 #define GB_WINDOW 2
 /* Bytes of a request record; bytes of a record before the peer is authenticated. */
-#define GB_REQUEST_MAX    (2 * 1024 * 1024)
-#define GB_PREAUTH_MAX    512
+#define GB_REQUEST_MAX (2 * 1024 * 1024)
+#define GB_PREAUTH_MAX 512
 /* Bytes of a reply beyond the chunk it carries. */
 #define GB_REPLY_SLACK (2 * 1024 * 1024)
 /* Fragments of one record. */
@@ -72,15 +72,15 @@
 #define GB_FINDINGS_MAX 4096
 
 /* Deadlines, milliseconds. */
-#define GB_CONNECT_MS    5000   /* one address */
-#define GB_HANDSHAKE_MS  10000  /* accept to HELLO */
-#define GB_RECORD_MS     30000  /* rest of a record once its first byte came */
-#define GB_WRITE_MS      60000  /* a write without progress */
-#define GB_REPLY_MS      30000  /* a stream's NEXT: heartbeat is GB_WAIT_MS_MAX, so this is a dead peer */
-#define GB_CALL_MS       180000 /* a call that may run gluster(8), which has its own time-out of 120 s */
-#define GB_GLUSTER_MS    150000 /* one run of gluster(8) */
-#define GB_WAIT_MS_MAX   5000   /* how long NEXT may hold back an empty answer */
-#define GB_IDLE_MS       3600000 /* a worker whose client says nothing */
+#define GB_CONNECT_MS   5000    /* one address */
+#define GB_HANDSHAKE_MS 10000   /* accept to HELLO */
+#define GB_RECORD_MS    30000   /* rest of a record once its first byte came */
+#define GB_WRITE_MS     60000   /* a write without progress */
+#define GB_REPLY_MS     30000   /* a stream's NEXT: heartbeat is GB_WAIT_MS_MAX, so this is a dead peer */
+#define GB_CALL_MS      180000  /* a call that may run gluster(8), which has its own time-out of 120 s */
+#define GB_GLUSTER_MS   150000  /* one run of gluster(8) */
+#define GB_WAIT_MS_MAX  5000    /* how long NEXT may hold back an empty answer */
+#define GB_IDLE_MS      3600000 /* a worker whose client says nothing */
 
 /* Worker processes of one gbackupd, in all. */
 #define GB_WORKERS_MAX 256

@@ -1,8 +1,9 @@
 /*
  * log - see log.h.
  *
- * Into the journal lines go as datagrams of its native protocol, which take fields: "NAME=value\n" each.  If its
- * socket is not there, or does not take one, the line goes to stderr as everywhere, with the priority in front.
+ * Into the journal lines go as datagrams of its native protocol, which take fields: "NAME=value\n" each.  If
+ * its socket is not there, or does not take one, the line goes to stderr as everywhere, with the priority in
+ * front.
  *
  * A line leaves in one write(2), so that lines of several processes do not mix.  The rate is limited
  * per level over whole seconds; the first line of a later second says what was dropped before.

@@ -13,7 +13,8 @@
 
 /* <0, 0, >0.  A path that is a prefix of another comes first. */
 int gb_path_cmp(const char *a, size_t alen, const char *b, size_t blen);
-/* The same, and *same is how many bytes they share in front; both may be the ends of paths that are equal so far. */
+/* The same, and *same is how many bytes they share in front; both may be the ends of paths that are equal so
+ * far. */
 int gb_path_cmp_same(const char *a, size_t alen, const char *b, size_t blen, size_t *same);
 
 /* Bytes both begin with. */

@@ -19,7 +19,10 @@
                 size_t cap;                                                                                  \
         }
 
-#define GB_VEC_INIT {NULL, 0, 0}
+#define GB_VEC_INIT                                                                                          \
+        {                                                                                                    \
+                NULL, 0, 0                                                                                   \
+        }
 
 /* Grow *v (elements of `size` bytes) so that `need` fit; 0 or -1. */
 static inline int gb_vec_grow(void **v, size_t *cap, size_t need, size_t size)

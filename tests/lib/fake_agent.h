@@ -106,7 +106,8 @@ bool_t gbx_hello_1_svc(gbx_hello_arg *arg, gbx_hello_res *res, struct svc_req *r
         gb_server_of(req)->request_max = GB_REQUEST_MAX;
         gb_server_of(req)->login_until = 0;
         res->ok = TRUE;
-        res->gbx_hello_res_u.hello.features = (GBX_FEATURE_SHARDS | GBX_FEATURE_FACTS | a->features) & ~a->lacks;
+        res->gbx_hello_res_u.hello.features =
+                (GBX_FEATURE_SHARDS | GBX_FEATURE_FACTS | a->features) & ~a->lacks;
         res->gbx_hello_res_u.hello.chunk_max = a->chunk_max ? a->chunk_max : GB_CHUNK_MAX;
         res->gbx_hello_res_u.hello.now_us = 1700000000000000;
         FAKE_SET(res->gbx_hello_res_u.hello.software, gbx_name, "fake 1");

@@ -26,9 +26,9 @@ struct gb_fake {
         char *dir;  /* absolute path of .glusterfs/changelogs */
         gb_gfid volume_id;
         int root_fd;
-        uint64_t made;   /* gfids given out */
-        int slice_fd;    /* live slice, -1: none */
-        char htime[64];  /* name of the HTIME file in use, "": none */
+        uint64_t made;  /* gfids given out */
+        int slice_fd;   /* live slice, -1: none */
+        char htime[64]; /* name of the HTIME file in use, "": none */
         uint64_t htime_entries;
 };
 

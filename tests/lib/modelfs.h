@@ -77,10 +77,10 @@ struct model_brick {
         GB_VEC(struct model_record) records; /* of this window, and what came since its end */
         size_t cut;                          /* records of this window */
         GB_VEC(gb_gfid) told_before;         /* objects of the window before */
-        bool down;      /* nothing reaches it */
-        bool lagging;   /* though it runs: its heal is still to come */
-        bool restarted; /* in this window */
-        bool away, behind; /* when the window began: not running; down */
+        bool down;                           /* nothing reaches it */
+        bool lagging;                        /* though it runs: its heal is still to come */
+        bool restarted;                      /* in this window */
+        bool away, behind;                   /* when the window began: not running; down */
         bool away_at_cut, behind_at_cut, restarted_at_cut;
         unsigned down_clock;
         struct model_names stale; /* what it held when it went down */

@@ -58,8 +58,12 @@ static const struct {
         {"a list ,home cn:x\n", "volumes are names"},
         {"a list h/../x cn:x\n", "volumes are names"},
         {"a list *,home cn:x\n", "volumes are names"},
-        {"a list * sha256:" "123" "\n", "is no certificate"},
-        {"a list * sha256:ABCDEF0123456789abcdef0123456789abcdef0123456789abcdef0123456789\n", "is no certificate"},
+        {"a list * sha256:"
+         "123"
+         "\n",
+         "is no certificate"},
+        {"a list * sha256:ABCDEF0123456789abcdef0123456789abcdef0123456789abcdef0123456789\n",
+         "is no certificate"},
         {"a list * cn:\n", "is no certificate"},
         {"a list * x\n", "is no certificate"},
         {"a list * cn:x\na session * cn:y\n", "clients.conf:2: a is named twice"},

@@ -996,7 +996,7 @@ static void tick(void)
         nanosleep(&ts, NULL);
 }
 
-/* Names go back and forth, with restarts in between; what the brick wrote comes in the order it was written. */
+/* Names go back and forth, with restarts in between; what the brick wrote comes in its order. */
 START_TEST(a_clock_that_steps_loses_nothing)
 {
         static const int64_t steps[] = {-40, 100000, -7000, -3, 15, -50000, 15, 33000, 15, -17};
@@ -1126,7 +1126,8 @@ START_TEST(a_slice_that_is_not_as_the_brick_left_it_is_a_gap)
         static const struct {
                 void (*act)(const char *path);
                 const char *reason;
-        } cases[] = {{spoil_gfid, CHANGED}, {keep_header, CHANGED},
+        } cases[] = {{spoil_gfid, CHANGED},
+                     {keep_header, CHANGED},
                      {copy_in_place, "is not the file that the brick wrote"}};
         struct world *w = new_world();
 

@@ -47,8 +47,8 @@ START_TEST(bounds_fit_into_one_another)
 }
 END_TEST
 
-/* A reader refuses flags that it does not know, so whoever adds one must make the bit another one, never used before:
- * then both sides say what is the matter. */
+/* A reader refuses flags that it does not know, so whoever adds one must make the bit another one, never used
+ * before: then both sides say what is the matter. */
 START_TEST(another_form_of_facts_has_another_feature_bit)
 {
         const uint32_t facts = GB_FACT_DATA | GB_FACT_META | GB_FACT_XATTR | GB_FACT_DIR | GB_FACT_GONE |

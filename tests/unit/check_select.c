@@ -162,8 +162,9 @@ START_TEST(sizes_are_bytes_or_have_a_unit)
         size_is("2G", 2ull << 30);
         size_is("1T", 1ull << 40);
         size_is("4096P", 1ull << 62);
-        for (const char *const *p = WORDS("", "K", "-1", "+1", " 1", "1 ", "1k", "1KB", "1.5M", "0x10", "4097P",
-                                          "99999999999999999999999"); *p; p++) {
+        for (const char *const *p = WORDS("", "K", "-1", "+1", " 1", "1 ", "1k", "1KB", "1.5M", "0x10",
+                                          "4097P", "99999999999999999999999");
+             *p; p++) {
                 struct gb_measure m = {0};
                 struct gb_error err = {0};
 

@@ -167,7 +167,8 @@ END_TEST
 START_TEST(pipelined_calls_are_answered_in_order)
 {
         for (uint32_t i = 0; i < 20; i++)
-                put(i, CALL(.proc = GBX_TOPOLOGY, .xdr = (xdrproc_t)xdr_gbx_topology_arg, .arg = volume("v")));
+                put(i,
+                    CALL(.proc = GBX_TOPOLOGY, .xdr = (xdrproc_t)xdr_gbx_topology_arg, .arg = volume("v")));
         ck_assert_int_eq(serve(), 0);
         for (uint32_t i = 0; i < 20; i++)
                 assert_success(i);

@@ -605,7 +605,8 @@ START_TEST(store_of_a_later_version_is_refused)
         store = gb_store_open(dir, &err);
         ck_assert_ptr_null(store);
         ck_assert_int_eq(err.code, GB_ERR_CORRUPT);
-        ck_assert_ptr_nonnull(strstr(err.text, "written by a newer gbackupd (schema 2, this one knows up to 1)"));
+        ck_assert_ptr_nonnull(
+                strstr(err.text, "written by a newer gbackupd (schema 2, this one knows up to 1)"));
 }
 END_TEST
 

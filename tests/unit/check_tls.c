@@ -41,7 +41,8 @@ static char *in(const char *dir, const char *file)
 static void make(const char *dir, const gb_gfid *uuid)
 {
         fixture_mkdir(root, dir);
-        ck_assert_msg(gb_cert_make(in(dir, "node.key"), in(dir, "node.pem"), dir, uuid, &err) == 0, "%s", err.text);
+        ck_assert_msg(gb_cert_make(in(dir, "node.key"), in(dir, "node.pem"), dir, uuid, &err) == 0, "%s",
+                      err.text);
 }
 
 static void copy(const char *from, const char *to, const char *mode)
@@ -99,8 +100,8 @@ static void *run_end(void *arg)
 {
         struct end *e = arg;
 
-        e->rc = e->server ? gb_tls_accept(e->tls, &e->t, gb_deadline_in(5000), &e->peer, &e->err) :
-                            gb_tls_connect(e->tls, &e->t, gb_deadline_in(5000), &e->peer, &e->err);
+        e->rc = e->server ? gb_tls_accept(e->tls, &e->t, gb_deadline_in(5000), &e->peer, &e->err)
+                          : gb_tls_connect(e->tls, &e->t, gb_deadline_in(5000), &e->peer, &e->err);
         if (e->rc == 0 && e->then)
                 e->then(e);
         if (e->rc < 0 && e->server)
@@ -214,7 +215,8 @@ START_TEST(client_in_no_list_is_told_why)
 {
         ck_assert_ptr_null(talk("b", "c"));
         ck_assert_int_eq(err.code, GB_ERR_DENIED);
-        ck_assert_msg(strstr(err.text, "refuses our certificate (c): it is not in the lists there"), "%s", err.text);
+        ck_assert_msg(strstr(err.text, "refuses our certificate (c): it is not in the lists there"), "%s",
+                      err.text);
         ck_assert_int_eq(agent_end.rc, -1);
 }
 END_TEST
@@ -280,7 +282,8 @@ static void pair_fini(void)
 START_TEST(each_end_knows_whom_it_talks_to)
 {
         pair("a", keep_peer, "b", NULL);
-        ck_assert_msg(agent_end.rc == 0 && client_end.rc == 0, "%s %s", agent_end.err.text, client_end.err.text);
+        ck_assert_msg(agent_end.rc == 0 && client_end.rc == 0, "%s %s", agent_end.err.text,
+                      client_end.err.text);
         ck_assert(seen.listed && !seen.issued && seen.cert.has_uuid);
         ck_assert(gb_gfid_eq(&seen.cert.uuid, &uuid_b));
         ck_assert(gb_gfid_eq(&client_end.peer.cert.uuid, &uuid_a));
@@ -316,7 +319,8 @@ static void recv_big(struct end *e)
                 if (buf[i] != pattern(i))
                         e->rc = -2;
         /* A farewell is an orderly end. */
-        if (e->rc == 0 && (gb_transport_recv_all(e->t, buf, 1, gb_deadline_in(5000), &eof, &e->err) == 0 || !eof))
+        if (e->rc == 0 &&
+            (gb_transport_recv_all(e->t, buf, 1, gb_deadline_in(5000), &eof, &e->err) == 0 || !eof))
                 e->rc = -3;
         free(buf);
 }
@@ -418,7 +422,8 @@ START_TEST(silent_peer_ends_the_handshake_at_its_deadline)
 
         ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, sv), 0);
         end_init(&agent_end, "a", true, sv[0]);
-        ck_assert_int_eq(gb_tls_accept(agent_end.tls, &agent_end.t, gb_deadline_in(200), &agent_end.peer, &err), -1);
+        ck_assert_int_eq(
+                gb_tls_accept(agent_end.tls, &agent_end.t, gb_deadline_in(200), &agent_end.peer, &err), -1);
         ck_assert_int_eq(err.code, GB_ERR_TIMEOUT);
         gb_transport_close(agent_end.t);
         end_fini(&agent_end);
@@ -597,7 +602,8 @@ static int raw_agent(pthread_t *thread)
 }
 
 /* A call with these words, and the answer's. */
-static size_t call(int fd, uint32_t proc, uint32_t flavor, uint32_t cred_len, uint32_t extra, uint32_t out[64])
+static size_t call(int fd, uint32_t proc, uint32_t flavor, uint32_t cred_len, uint32_t extra,
+                   uint32_t out[64])
 {
         uint32_t w[32] = {0}, n = 0, word;
         ssize_t got;
@@ -732,8 +738,9 @@ START_TEST(client_does_without_nothing)
         end_init(&agent_end, NULL, true, sv[0]);
         end_init(&client_end, "b", false, sv[1]);
         pthread_create(&thread, NULL, answer_without_tls, &agent_end);
-        ck_assert_int_eq(gb_tls_connect(client_end.tls, &client_end.t, gb_deadline_in(5000), &client_end.peer, &err),
-                         -1);
+        ck_assert_int_eq(
+                gb_tls_connect(client_end.tls, &client_end.t, gb_deadline_in(5000), &client_end.peer, &err),
+                -1);
         ck_assert_int_eq(err.code, GB_ERR_NO_AGENT);
         ck_assert_msg(strstr(err.text, "does not offer TLS"), "%s", err.text);
         gb_transport_close(client_end.t);

@@ -225,9 +225,12 @@ static bool is_there(const char *name)
 
 START_TEST(other_names_are_left_alone)
 {
-        static const char *const names[] = {"CHANGELOG.17953952",   "CHANGELOG.01795395253",
-                                            "CHANGELOG.1795395a53", "changelog.1600000000",
-                                            "CHANGELOG",            "notes"};
+        static const char *const names[] = {"CHANGELOG.17953952",
+                                            "CHANGELOG.01795395253",
+                                            "CHANGELOG.1795395a53",
+                                            "changelog.1600000000",
+                                            "CHANGELOG",
+                                            "notes"};
 
         for (int i = 9; i > 5; i--)
                 slice(now - i * DAY);

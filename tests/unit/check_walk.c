@@ -572,7 +572,9 @@ START_TEST(files_are_measured_as_users_see_them)
         gb_fake_mkdir(fake, "d", NULL);
         gb_fake_linkto(fake, "v-client-1", "d/linkto", NULL);
         gb_fake_symlink(fake, "x", "d/link", NULL);
-        for (const char *const *p = (const char *const[]){"d/ec", "d/large", "d/shard", "d/small", "d/time", NULL}; *p; p++)
+        for (const char *const *p =
+                     (const char *const[]){"d/ec", "d/large", "d/shard", "d/small", "d/time", NULL};
+             *p; p++)
                 gb_fake_create(fake, *p, NULL);
         set_size("d/large", 1000, 5000);
         set_size("d/small", 999, 4999);
@@ -585,9 +587,11 @@ START_TEST(files_are_measured_as_users_see_them)
         set_number("d/time", "trusted.glusterfs.mdata", 57, 25, 5000);
         fits((struct gb_measure){.size_from = 1000}, "d d/ec d/large d/link d/shard", "d/small d/time");
         fits((struct gb_measure){.size_below = 1000}, "d d/link d/small d/time", "d/ec d/large d/shard");
-        fits((struct gb_measure){.size_from = 999, .size_below = 1001}, "d d/large d/link d/small", "d/ec d/shard d/time");
+        fits((struct gb_measure){.size_from = 999, .size_below = 1001}, "d d/large d/link d/small",
+             "d/ec d/shard d/time");
         fits((struct gb_measure){.newer = 5000}, "d d/ec d/large d/link d/shard d/time", "d/small");
-        fits((struct gb_measure){.size_below = 1001, .newer = 5000}, "d d/large d/link d/time", "d/ec d/shard d/small");
+        fits((struct gb_measure){.size_below = 1001, .newer = 5000}, "d d/large d/link d/time",
+             "d/ec d/shard d/small");
         fits((struct gb_measure){.size_from = 0}, "d d/ec d/large d/link d/shard d/small d/time", "");
 }
 END_TEST
