@@ -41,7 +41,7 @@ import mirror  # noqa: E402
 
 Failed = live.Failed
 NODES = ("n1", "n2", "n3")
-PATIENCE = 60  # seconds for which a user or a reader tries again what a fault of the volume spoiled
+PATIENCE = 150  # seconds for which a user or a reader tries again what a fault of the volume spoiled
 ANNOUNCED = (1, 2, 3, 4, 69)
 WEATHER = (errno.EIO, errno.ENOTCONN, errno.ETIMEDOUT, errno.EROFS, errno.EAGAIN, errno.EBADFD, errno.ENODATA, errno.EBUSY)
 
