@@ -27,6 +27,7 @@ static int sweep_names(const struct gb_sweep *s, struct gb_error *err)
 /* ---- shards ---- */
 
 struct bases {
+        const struct gb_sweep *sweep;
         unsigned n;
         gb_gfid gfids[GB_LOOK_MAX];
 };
@@ -41,9 +42,11 @@ static bool base_of(const struct gb_entry *e, gb_gfid *base)
                !memchr(e->path + end, '/', e->len - end) && gb_gfid_parse(e->path + at, end - at, base);
 }
 
-static int resolve_on(const struct gb_sweep *s, struct gb_vbrick *b, struct bases *bases,
-                      struct gb_error *err)
+/* Names that a brick told before it failed are told again by its sibling; twice is once. */
+static int resolve_on(void *arg, struct gb_vbrick *b, struct gb_error *err)
 {
+        struct bases *bases = arg;
+        const struct gb_sweep *s = bases->sweep;
         gbx_query q = {.kind = GBX_RESOLVE};
         struct gb_client *client = gb_volume_connect(s->cli, s->volume, b, err);
         struct gb_block_reader reader;
@@ -75,31 +78,10 @@ static int resolve_on(const struct gb_sweep *s, struct gb_vbrick *b, struct base
         return rc;
 }
 
-/* Names that a brick told before it failed are told again by its sibling; twice is once. */
-static int resolve_set(const struct gb_sweep *s, unsigned set, struct bases *bases, struct gb_error *err)
-{
-        struct gb_vbrick *pick[GB_BRICKS_MAX];
-
-        for (;;) {
-                unsigned n = gb_volume_pick(s->volume, set, pick, err), done = 0;
-
-                if (!n)
-                        return -1;
-                while (done < n && resolve_on(s, pick[done], bases, err) == 0)
-                        done++;
-                if (done == n)
-                        return 0;
-                if (!gb_volume_spares(err->code))
-                        return -1;
-                pick[done]->usable = false;
-                pick[done]->error = *err;
-        }
-}
-
 static int resolve(const struct gb_sweep *s, struct bases *bases, struct gb_error *err)
 {
         for (unsigned set = 0; bases->n && set < s->volume->n_sets; set++)
-                if (resolve_set(s, set, bases, err) < 0)
+                if (gb_volume_ask(s->volume, set, resolve_on, bases, err) < 0)
                         return -1;
         bases->n = 0;
         return 0;
@@ -110,7 +92,7 @@ static int sweep_shards(const struct gb_sweep *s, struct gb_error *err)
 {
         struct gb_scan_options o = {.times = s->times, .shards = true, .only_set = -1};
         struct gb_scan *scan = gb_scan_open(s->cli, s->volume, &o, NULL, err);
-        struct bases bases = {0};
+        struct bases bases = {.sweep = s};
         struct gb_entry e;
         gb_gfid base;
         int rc = -1;

@@ -38,6 +38,7 @@ struct dir {
 struct quiet {
         char *path; /* owned */
         size_t len;
+        bool there; /* a brick has something of that name */
 };
 
 struct work {
@@ -210,9 +211,19 @@ static void set_dir(struct dir *d, const struct known *p)
         d->len = p->len;
 }
 
-/* Marks the paths at which this brick has something. */
-static int ask_brick(struct work *k, const struct gb_vbrick *b, bool *there, struct gb_error *err)
+static int hold(struct work *k, const char *path, size_t len, struct gb_error *err)
 {
+        struct quiet *q = &k->quiet[k->n_quiet];
+
+        *q = (struct quiet){.path = strndup(path, len), .len = len};
+        k->n_quiet += q->path != NULL;
+        return q->path ? 0 : no_memory(err);
+}
+
+/* Marks the paths at which this brick has something. */
+static int ask_brick(void *of, struct gb_vbrick *b, struct gb_error *err)
+{
+        struct work *k = of;
         gbx_path paths[GB_ROOTS_MAX];
         gbx_exists_arg arg = {.paths = {k->n_quiet, paths}};
         gbx_exists_res res;
@@ -224,43 +235,21 @@ static int ask_brick(struct work *k, const struct gb_vbrick *b, bool *there, str
                 paths[i] = (gbx_path){(unsigned)k->quiet[i].len, k->quiet[i].path};
         rc = gb_call_exists(b->node->control, &arg, &res, err);
         for (unsigned i = 0; rc == 0 && i < k->n_quiet; i++)
-                there[i] = there[i] || res.gbx_exists_res_u.found.found_val[i].type;
+                k->quiet[i].there |= res.gbx_exists_res_u.found.found_val[i].type != 0;
         if (rc == 0)
                 gb_xdr_release((xdrproc_t)xdr_gbx_exists_res, &res);
         return rc;
 }
 
-/* A brick that fails is left to its siblings. */
-static int ask_set(struct work *k, unsigned set, bool *there, struct gb_error *err)
-{
-        struct gb_vbrick *pick[GB_BRICKS_MAX];
-
-        for (;;) {
-                unsigned n = gb_volume_pick(k->v->volume, set, pick, err), done = 0;
-
-                if (!n)
-                        return -1;
-                while (done < n && ask_brick(k, pick[done], there, err) == 0)
-                        done++;
-                if (done == n)
-                        return 0;
-                if (!gb_volume_spares(err->code))
-                        return -1;
-                pick[done]->usable = false;
-                pick[done]->error = *err;
-        }
-}
-
 /* Those that are there are in the list for nothing; those that are gone have changed. */
 static int ask_quiet(struct work *k, struct gb_error *err)
 {
-        bool there[GB_ROOTS_MAX] = {false};
         int rc = 0;
 
         for (unsigned set = 0; rc == 0 && k->n_quiet && set < k->v->volume->n_sets; set++)
-                rc = ask_set(k, set, there, err);
+                rc = gb_volume_ask(k->v->volume, set, ask_brick, k, err);
         for (unsigned i = 0; i < k->n_quiet; i++) {
-                k->out->over_listed += rc == 0 && there[i];
+                k->out->over_listed += rc == 0 && k->quiet[i].there;
                 free(k->quiet[i].path);
         }
         k->n_quiet = 0;
@@ -279,9 +268,7 @@ static int judge_listed(struct work *k, const struct known *p, struct gb_error *
                 return 0;
         if (k->n_quiet == GB_ROOTS_MAX && ask_quiet(k, err) < 0)
                 return -1;
-        k->quiet[k->n_quiet].path = strndup(p->path, p->len);
-        k->quiet[k->n_quiet].len = p->len;
-        return k->quiet[k->n_quiet++].path ? 0 : no_memory(err);
+        return hold(k, p->path, p->len, err);
 }
 
 static int doubt(struct work *k, const struct known *p, struct gb_error *err)
@@ -410,9 +397,7 @@ static int tell(struct work *k, const struct gb_entry *e, struct gb_error *err)
                 return tell_one(k, e->path, e->len, err);
         if (k->n_quiet == GB_ROOTS_MAX && tell_fitting(k, err) < 0)
                 return -1;
-        k->quiet[k->n_quiet].path = strndup(e->path, e->len);
-        k->quiet[k->n_quiet].len = e->len;
-        return k->quiet[k->n_quiet++].path ? 0 : no_memory(err);
+        return hold(k, e->path, e->len, err);
 }
 
 static int tell_missed(struct work *k, struct gb_error *err)

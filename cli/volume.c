@@ -312,3 +312,24 @@ unsigned gb_volume_pick(const struct gb_volume *v, unsigned set, struct gb_vbric
         }
         return n;
 }
+
+int gb_volume_ask(const struct gb_volume *v, unsigned set, gb_volume_ask_fn *ask, void *arg,
+                  struct gb_error *err)
+{
+        struct gb_vbrick *pick[GB_BRICKS_MAX];
+
+        for (;;) {
+                unsigned n = gb_volume_pick(v, set, pick, err), done = 0;
+
+                if (!n)
+                        return -1;
+                while (done < n && ask(arg, pick[done], err) == 0)
+                        done++;
+                if (done == n)
+                        return 0;
+                if (!gb_volume_spares(err->code))
+                        return -1;
+                pick[done]->usable = false;
+                pick[done]->error = *err;
+        }
+}

@@ -84,4 +84,10 @@ unsigned gb_volume_rollover_wait(const struct gb_vbrick *b);
 unsigned gb_volume_pick(const struct gb_volume *v, unsigned set, struct gb_vbrick **pick,
                         struct gb_error *err);
 
+/* Ask the bricks of a set that gb_volume_pick() tells, one after another: one that fails is left to its
+ * siblings, which are asked anew.  0, -1: an answer that none can spare, or the set is missing. */
+typedef int gb_volume_ask_fn(void *arg, struct gb_vbrick *b, struct gb_error *err);
+int gb_volume_ask(const struct gb_volume *v, unsigned set, gb_volume_ask_fn *ask, void *arg,
+                  struct gb_error *err);
+
 #endif
