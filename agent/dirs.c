@@ -21,6 +21,7 @@
 #include "base/cleanup.h"
 #include "base/gfidmap.h"
 #include "base/limits.h"
+#include "base/order.h"
 #include "base/vec.h"
 #include "dirs.h"
 #include "lost.h"
@@ -237,13 +238,6 @@ static uint16_t keep_open(struct gb_dirs *d, const gb_gfid *dir, int fd)
 
 /* ---- handles ---- */
 
-static bool name_valid(const char *name, size_t len)
-{
-        if (len == 0 || len > GB_NAME_MAX || memchr(name, '/', len))
-                return false;
-        return name[0] != '.' || (len > 2 || (len == 2 && name[1] != '.'));
-}
-
 /* "../../hh/hh/<uuid>/<name>" with hh hh the first bytes of the uuid. */
 static bool parse_target(const char *t, size_t len, struct step *s)
 {
@@ -255,7 +249,7 @@ static bool parse_target(const char *t, size_t len, struct step *s)
         if (memcmp(t + 6, uuid, 2) != 0 || memcmp(t + 9, uuid + 2, 2) != 0 || t[TARGET_FIXED - 1] != '/')
                 return false;
         if (!gb_gfid_parse(uuid, GB_GFID_TEXT - 1, &s->parent) ||
-            !name_valid(t + TARGET_FIXED, len - TARGET_FIXED))
+            !gb_name_valid(t + TARGET_FIXED, len - TARGET_FIXED))
                 return false;
         s->len = (uint8_t)(len - TARGET_FIXED);
         memcpy(s->name, t + TARGET_FIXED, s->len);

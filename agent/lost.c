@@ -20,6 +20,7 @@
 #include "base/cleanup.h"
 #include "base/gfidmap.h"
 #include "base/limits.h"
+#include "base/order.h"
 #include "base/vec.h"
 #include "lost.h"
 #include "walk.h"
@@ -93,12 +94,6 @@ int gb_lost_note(struct gb_lost *l, const gb_gfid *dir, const struct gb_slot *sl
 
 /* ---- the file ---- */
 
-static bool name_valid(const uint8_t *name, size_t len)
-{
-        return len && len <= GB_NAME_MAX && !memchr(name, '/', len) && !memchr(name, '\0', len) &&
-               !(name[0] == '.' && (len == 1 || (len == 2 && name[1] == '.')));
-}
-
 static void take_notes(struct gb_lost *l, const uint8_t *data, size_t size)
 {
         struct gb_reader in = {.p = data, .end = data + size};
@@ -108,7 +103,8 @@ static void take_notes(struct gb_lost *l, const uint8_t *data, size_t size)
         struct gb_error ignored;
 
         while (gb_get_gfid(&in, &dir) && gb_get_gfid(&in, &slot.parent) &&
-               gb_get_bytes(&in, GB_NAME_MAX, &name, &slot.len) && name_valid(name, slot.len)) {
+               gb_get_bytes(&in, GB_NAME_MAX, &name, &slot.len) &&
+               gb_name_valid((const char *)name, slot.len)) {
                 slot.name = (const char *)name;
                 if (gb_lost_note(l, &dir, &slot, &ignored) < 0)
                         return;

@@ -11,6 +11,7 @@
 
 #include "block.h"
 #include "limits.h"
+#include "order.h"
 
 #define GFID_SIZE sizeof(gb_gfid)
 /* The least bytes of a name and of a claim: gfid, length, one byte; and the kind. */
@@ -181,13 +182,6 @@ int gb_fact_encode(struct gb_buf *out, const struct gb_fact *f)
         return 0;
 }
 
-static bool name_valid(const uint8_t *name, size_t len)
-{
-        if (len == 0 || memchr(name, '\0', len) || memchr(name, '/', len))
-                return false;
-        return name[0] != '.' || (len != 1 && (len != 2 || name[1] != '.'));
-}
-
 static bool get_slot(struct gb_reader *in, struct gb_slot *s)
 {
         const uint8_t *name;
@@ -195,7 +189,7 @@ static bool get_slot(struct gb_reader *in, struct gb_slot *s)
         if (!gb_get_gfid(in, &s->parent) || !gb_get_bytes(in, GB_NAME_MAX, &name, &s->len))
                 return false;
         s->name = (const char *)name;
-        return name_valid(name, s->len);
+        return gb_name_valid(s->name, s->len);
 }
 
 static bool get_count(struct gb_reader *in, size_t least, uint64_t *n)

@@ -92,6 +92,11 @@ static bool component_valid(const char *p, size_t len)
         return p[0] != '.' || (len != 1 && (len != 2 || p[1] != '.'));
 }
 
+bool gb_name_valid(const char *name, size_t len)
+{
+        return component_valid(name, len) && !memchr(name, '/', len) && !memchr(name, '\0', len);
+}
+
 bool gb_path_valid(const char *p, size_t len)
 {
         const char *end = p + len;

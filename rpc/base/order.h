@@ -20,6 +20,9 @@ int gb_path_cmp_same(const char *a, size_t alen, const char *b, size_t blen, siz
 /* Bytes both begin with. */
 size_t gb_common_prefix(const char *a, size_t alen, const char *b, size_t blen);
 
+/* One component of a path: 1..GB_NAME_MAX bytes, no NUL, no '/', not "." nor "..". */
+bool gb_name_valid(const char *name, size_t len);
+
 /* A path as it may travel: 1..GB_PATH_MAX bytes, no NUL, no leading, trailing or double '/', no
  * component ".", "..", none longer than GB_NAME_MAX. */
 bool gb_path_valid(const char *p, size_t len);
