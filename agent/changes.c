@@ -50,8 +50,7 @@ struct gb_changes {
         bool begun;  /* the phase's section item is out */
         bool told;   /* the brick's item is out */
         bool search; /* for directories without handles: before anything else */
-        int in_hand; /* what was taken and has to be looked at again after that: as it was called then, or 0
-                      */
+        int in_hand; /* what was taken and has to be looked at again after that: as it was called, or 0 */
 
         struct gb_history *history;
         struct gb_events *events;

@@ -3,8 +3,7 @@
  *
  * Drawing is left to a thread of its own, because the main thread may wait long for one brick, and that is
  * just when somebody wants to see which.  The main thread only leaves two values.  Without a terminal and
- * without
- * --progress=json there is no thread.
+ * without --progress=json there is no thread.
  */
 #include <config.h>
 

@@ -61,8 +61,7 @@ int gb_session_volume(const struct gb_cli *c, const struct gb_registered *reg, s
 
 /* Lock on every reachable node and settle: GB_ERR_BUSY if somebody else holds it.  A node that does not
  * know the session (it joined later) is registered.  GB_ERR_GAP: it is of an earlier volume of that name;
- * with
- * --on-gap=full it is forgotten, and the session has no base. */
+ * with --on-gap=full it is forgotten, and the session has no base. */
 int gb_session_open(const struct gb_cli *c, struct gb_session *s, struct gb_registered *reg,
                     struct gb_volume *v, struct gb_error *err);
 void gb_session_close(struct gb_session *s);

@@ -311,8 +311,7 @@ static void tell_clients(const struct gb_cli *c, const struct gb_access *clients
         for (size_t i = 0; i < clients->grants.n; i++)
                 printf("client %s needs the new list of nodes first\n", clients->grants.v[i].name);
         gb_say("the new keys are not in use yet: give %s to these clients (there: gbackup-cli tls trust), "
-               "then run "
-               "gbackup-cli tls setup --renew again",
+               "then run gbackup-cli tls setup --renew again",
                file_in(c, "peers.pem"));
 }
 

@@ -9,9 +9,9 @@ for command in bacula-dir bacula-sd bacula-fd bconsole sqlite3; do
 done
 
 B=$T/bacula L=$T/lists
-mkdir -p "$B"/{work,run,volumes,restored} "$L"
+mkdir -p "$B"/{state,run,volumes,restored} "$L"
 for d in dir sd fd; do mkdir "$B/run/$d"; done
-sed 's/^[[:space:]]*//' /usr/share/dbconfig-common/data/bacula-director-sqlite3/install/sqlite3 | sqlite3 "$B/work/bacula.db" 2>"$T/sqlite.err" ||
+sed 's/^[[:space:]]*//' /usr/share/dbconfig-common/data/bacula-director-sqlite3/install/sqlite3 | sqlite3 "$B/state/bacula.db" 2>"$T/sqlite.err" ||
         gb_die "catalog: $(head -n 2 "$T/sqlite.err")"
 
 make_volume demo 2x2
@@ -66,7 +66,7 @@ FileSet {
 END
 }
 cat >"$B/dir.conf" <<END
-Director { Name = dir; DIRport = 9101; DirAddress = 127.0.0.1; QueryFile = "/dev/null"; WorkingDirectory = "$B/work"
+Director { Name = dir; DIRport = 9101; DirAddress = 127.0.0.1; QueryFile = "/dev/null"; WorkingDirectory = "$B/state"
   PidDirectory = "$B/run/dir"; Maximum Concurrent Jobs = 1; Password = "p"; Messages = all }
 Catalog { Name = catalog; dbname = "bacula"; dbuser = ""; dbpassword = "" }
 Client { Name = fd; Address = 127.0.0.1; FDPort = 9102; Catalog = catalog; Password = "p" }
@@ -78,14 +78,14 @@ $(job full full)
 $(job inc incremental)
 END
 cat >"$B/sd.conf" <<END
-Storage { Name = sd; SDPort = 9103; SDAddress = 127.0.0.1; WorkingDirectory = "$B/work"; Pid Directory = "$B/run/sd" }
+Storage { Name = sd; SDPort = 9103; SDAddress = 127.0.0.1; WorkingDirectory = "$B/state"; Pid Directory = "$B/run/sd" }
 Director { Name = dir; Password = "p" }
 Device { Name = file; Media Type = File; Archive Device = "$B/volumes"; LabelMedia = yes; Random Access = yes; AutomaticMount = yes
   RemovableMedia = no; AlwaysOpen = no }
 Messages { Name = all; director = dir = all }
 END
 cat >"$B/fd.conf" <<END
-FileDaemon { Name = fd; FDport = 9102; FDAddress = 127.0.0.1; WorkingDirectory = "$B/work"; Pid Directory = "$B/run/fd" }
+FileDaemon { Name = fd; FDport = 9102; FDAddress = 127.0.0.1; WorkingDirectory = "$B/state"; Pid Directory = "$B/run/fd" }
 Director { Name = dir; Password = "p" }
 Messages { Name = all; director = dir = all }
 END

@@ -197,22 +197,23 @@ def reset_brick(life):
     yield
 
 
-def changelog_off(life):
-    """What is done meanwhile nobody records; a new HTIME tells."""
-    life.event("set", "changelog.changelog", "off")
+def unrecorded(life, how, told):
+    """What is done meanwhile nobody records."""
+    life.event(how, "changelog.changelog", "off")
     yield False
-    life.event("set", "changelog.changelog", "on")
-    yield {MUST: 3, 3: "changelog was off"}
+    life.event(how, "changelog.changelog", "on")
+    yield {MUST: 3, 3: told}
     yield
+
+
+def changelog_off(life):
+    """A new HTIME tells."""
+    return unrecorded(life, "set", "changelog was off")
 
 
 def silent_off(life):
-    """The same, and HTIME does not tell."""
-    life.event("stopstart", "changelog.changelog", "off")
-    yield False
-    life.event("stopstart", "changelog.changelog", "on")
-    yield {MUST: 3, 3: "changelog was off while the volume ran"}
-    yield
+    """HTIME does not tell."""
+    return unrecorded(life, "stopstart", "changelog was off while the volume ran")
 
 
 def quota(life):
