@@ -1,7 +1,8 @@
 #!/bin/bash
 # busy.sh - what a list takes from users: a small-file load on the mount, alone and beside full lists one after the other,
-# in turns; with `nice` as it is by default and with 0.  A 2x2 volume whose bricks are in memory, so it is about CPU time.
-# Needs root and GlusterFS.
+# in turns; at the default settings, with another `nice`, with a `scan_rate`.  And the floor: beside shells of the idle
+# class, one for each CPU, that only count: what a virtual machine takes for CPUs that are not idle, whoever uses them.
+# A 2x2 volume whose bricks are in memory, so it is about CPU time.  Needs root and GlusterFS.
 #
 # GB_BUILD            build folder; configure it without sanitizers and with -O2
 # GB_BENCH_FILES      files of the volume (100000)
@@ -13,7 +14,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 # shellcheck source=tests/integration/node.sh
 . "$here/../integration/node.sh"
 
-files=${GB_BENCH_FILES:-100000} load=${GB_BENCH_LOAD:-300} rounds=${GB_BENCH_ROUNDS:-9} nice=10
+files=${GB_BENCH_FILES:-100000} load=${GB_BENCH_LOAD:-300} rounds=${GB_BENCH_ROUNDS:-9}
 failed=0
 problem() {
         echo "busy: $1" >&2
@@ -21,7 +22,7 @@ problem() {
 }
 trap 'stop_gbackupd' EXIT
 gb_write_config() {
-        printf '[gbackupd]\nsocket = %s\nstate_dir = %s\nnice = %s\n' "$GBACKUP_SOCKET" "$T/state" "$nice"
+        printf '[gbackupd]\nsocket = %s\nstate_dir = %s\n%s\n' "$GBACKUP_SOCKET" "$T/state" "$setting"
 }
 # Seconds to create, write, read, stat and delete small files.
 small_files() {
@@ -41,9 +42,34 @@ for i in range(n):
 print(f"{time.monotonic() - begin:.3f}")
 END
 }
+# While $T/go is there:
 lists() {
         while [ -e "$T/go" ]; do
                 "$CLI" -q full "$HOST" busy --out-file="$T/list" && echo list >>"$T/lists"
+        done
+}
+
+count() {
+        local i
+        for ((i = $(nproc); i > 1; i--)); do count_on & done
+        count_on
+        wait
+}
+count_on() {
+        # shellcheck disable=SC2016 # that shell's
+        chrt -i 0 sh -c 'while [ -e "$1" ]; do i=0; while [ $i -lt 20000 ]; do i=$((i + 1)); done; done' - "$T/go"
+}
+# compare WHAT NAME: pairs of the load alone and beside WHAT; their ratios go to $T/ratios, with the name.
+compare() {
+        local i alone beside
+        for ((i = 0; i < 2; i++)); do
+                alone=$(small_files)
+                touch "$T/go"
+                "$1" &
+                beside=$(small_files)
+                rm "$T/go"
+                wait $!
+                printf '%s\t%s\n' "$(awk "BEGIN { print $beside / $alone }")" "$2" >>"$T/ratios"
         done
 }
 
@@ -60,21 +86,18 @@ for i in 0 1 2 3; do paths+=("$(brick_path busy $i)"); done
 gv start busy
 for i in 0 1 2 3; do wait_for 60 brick_is_up busy $i || gb_die "brick $i does not start"; done
 mount_volume busy
-for nice in 10 0; do
-        start_gbackupd
-        for ((i = 0; i < rounds; i++)); do
-                small_files >>"$T/alone-$nice"
-                touch "$T/go"
-                lists &
-                small_files >>"$T/beside-$nice"
-                rm "$T/go"
-                wait $!
+settings=("" "nice = 0" "scan_rate = 50000")
+for ((round = 0; round < (rounds + 1) / 2; round++)); do
+        for setting in "${settings[@]}"; do
+                start_gbackupd
+                compare lists "lists${setting:+, }$setting"
+                stop_gbackupd
         done
-        stop_gbackupd
-        paste "$T/alone-$nice" "$T/beside-$nice" | awk '{ print $2 / $1 }' | sort -n |
-                awk -v nice="$nice" -v lists="$(wc -l <"$T/lists")" '{ r[NR] = $1 }
-                        END { printf "nice %d: load beside lists %.2f of the time alone (median of %d pairs, %.2f to %.2f)\n",
-                                nice, r[int((NR + 1) / 2)], NR, r[1], r[NR] }'
+        compare count "counting shells of the idle class"
 done
+while read -r name; do
+        grep -P "\t$name\$" "$T/ratios" | sort -n | awk -v name="$name" '{ r[NR] = $1 }
+                END { printf "beside %s: %.2f of the time alone (median of %d pairs, %.2f to %.2f)\n", name, r[int((NR + 1) / 2)], NR, r[1], r[NR] }'
+done < <(cut -f 2 "$T/ratios" | awk '!seen[$0]++')
 [ "$(wc -l <"$T/lists")" -gt "$rounds" ] || problem "there were hardly any lists"
 exit "$failed"
