@@ -10,14 +10,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/arena.h"
-#include "base/cleanup.h"
+#include "base/file.h"
 #include "base/gfidmap.h"
 #include "base/limits.h"
 #include "base/order.h"
@@ -113,41 +112,26 @@ static void take_notes(struct gb_lost *l, const uint8_t *data, size_t size)
 
 static void load(struct gb_lost *l)
 {
-        GB_CLEANUP_CLOSE
-        int fd = -1;
-        GB_CLEANUP_FREE
-        uint8_t *data = NULL;
-        struct stat st;
-        ssize_t n;
+        GB_CLEANUP_BUF
+        struct gb_buf file = GB_BUF_INIT(FILE_MAX + 1);
+        struct gb_error ignored;
 
-        if (l->loaded)
-                return;
+        if (!l->loaded && l->brick->notes && gb_file_read(l->brick->notes, FILE_MAX, &file, &ignored) == 0)
+                take_notes(l, file.data, file.len);
         l->loaded = true;
-        if (l->brick->notes)
-                fd = open(l->brick->notes, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-        if (fd < 0 || fstat(fd, &st) < 0 || st.st_size <= 0 || (size_t)st.st_size > FILE_MAX)
-                return;
-        data = malloc((size_t)st.st_size);
-        n = data ? read(fd, data, (size_t)st.st_size) : -1;
-        if (n > 0)
-                take_notes(l, data, (size_t)n);
 }
 
-static int put_notes(const struct gb_lost *l, FILE *f)
+static int put_notes(const struct gb_lost *l, struct gb_buf *to)
 {
-        struct gb_buf line __attribute__((cleanup(gb_buf_fini)));
         size_t at = 0;
         gb_gfid dir;
         void *value;
 
-        gb_buf_init(&line, 4096);
         while (gb_gfidmap_next(&l->notes, &at, &dir, &value)) {
                 const struct note *n = value;
 
-                gb_buf_reset(&line);
-                if (gb_buf_put_gfid(&line, &dir) < 0 || gb_buf_put_gfid(&line, &n->parent) < 0 ||
-                    gb_buf_put_bytes(&line, n->name, n->len) < 0 ||
-                    fwrite(line.data, 1, line.len, f) != line.len)
+                if (gb_buf_put_gfid(to, &dir) < 0 || gb_buf_put_gfid(to, &n->parent) < 0 ||
+                    gb_buf_put_bytes(to, n->name, n->len) < 0)
                         return -1;
         }
         return 0;
@@ -156,23 +140,15 @@ static int put_notes(const struct gb_lost *l, FILE *f)
 /* The others have to search themselves if it cannot be written. */
 static void save(const struct gb_lost *l)
 {
-        GB_CLEANUP_FREE
-        char *temporary = NULL;
-        FILE *f;
-        int rc;
+        GB_CLEANUP_BUF
+        struct gb_buf file = GB_BUF_INIT(FILE_MAX);
+        struct gb_error ignored;
 
-        if (!l->notes.n && l->brick->notes && access(l->brick->notes, F_OK) < 0)
-                return; /* as most often */
-        if (!l->brick->notes || asprintf(&temporary, "%s.%d", l->brick->notes, (int)getpid()) < 0) {
-                temporary = NULL;
-                return;
-        }
-        f = fopen(temporary, "we");
-        if (!f)
-                return;
-        rc = put_notes(l, f);
-        if (fclose(f) != 0 || rc < 0 || rename(temporary, l->brick->notes) < 0)
-                unlink(temporary);
+        if (!l->brick->notes || (!l->notes.n && access(l->brick->notes, F_OK) < 0))
+                return; /* none, as most often */
+        if (put_notes(l, &file) == 0)
+                gb_file_write(l->brick->notes, file.data ? file.data : (const uint8_t *)"", file.len, 0600,
+                              &ignored);
 }
 
 /* ---- searching ---- */

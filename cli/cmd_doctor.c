@@ -387,7 +387,7 @@ static void print_text(const struct gb_cli *c, const struct doctor *d)
                 if (!c->o.quiet || f->level != GBX_NOTE)
                         print_group(f, k - i);
         }
-        printf("volume %s: %u faults, %u warnings, %u notes%s\n", d->h.volume.name, n[GBX_FAULT],
+        printf("volume %s: faults %u, warnings %u, notes %u%s\n", d->h.volume.name, n[GBX_FAULT],
                n[GBX_WARNING], n[GBX_NOTE],
                n[GBX_FAULT] + n[GBX_WARNING] ? ""
                                              : ": the next list will be complete, as far as can be seen");

@@ -13,6 +13,7 @@
 
 #include "base/child.h"
 #include "base/cleanup.h"
+#include "base/file.h"
 #include "base/limits.h"
 #include "pool.h"
 

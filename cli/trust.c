@@ -31,6 +31,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/file.h"
 #include "base/limits.h"
 #include "command.h"
 #include "endpoint.h"

@@ -35,6 +35,7 @@
 
 #include "access.h"
 #include "base/cleanup.h"
+#include "base/file.h"
 #include "glusterd.h"
 #include "settings.h"
 
@@ -235,7 +236,7 @@ static int take(const char *word, struct file *f, struct gb_error *err)
         if (!f->name)
                 return gb_error_set(err, GB_ERR_USAGE, "'%.64s' is none of the files", word);
         snprintf(path, sizeof(path), "%s/%s", here.workdir, f->name);
-        if (gb_file_read(path, &f->content, err) != 0 ||
+        if (gb_file_read(path, GB_TRUST_MAX, &f->content, err) != 0 ||
             gb_sha256(f->content.data, f->content.len, digest, err) < 0)
                 return -1;
         if (strcmp(digest, want + 1) != 0)
@@ -309,7 +310,7 @@ static int append(struct gb_buf *all, const char *file, struct gb_error *err)
         int rc;
 
         gb_buf_init(&one, GB_TRUST_MAX + 1);
-        rc = gb_file_read(tls_file(file), &one, err);
+        rc = gb_file_read(tls_file(file), GB_TRUST_MAX, &one, err);
         if (rc == 0 && gb_buf_put(all, one.data, one.len) < 0)
                 rc = gb_error_set(err, GB_ERR_MEMORY, "out of memory");
         gb_buf_fini(&one);

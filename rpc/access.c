@@ -9,6 +9,7 @@
 
 #include "access.h"
 #include "base/cleanup.h"
+#include "base/file.h"
 #include "base/limits.h"
 
 static const char *const rights[] = {
@@ -199,7 +200,7 @@ int gb_access_load(struct gb_access *a, const char *path, struct gb_error *err)
         int rc;
 
         memset(a, 0, sizeof(*a));
-        rc = gb_file_read(path, &text, err);
+        rc = gb_file_read(path, GB_TRUST_MAX, &text, err);
         if (rc > 0)
                 return 0;
         if (rc == 0)

@@ -23,6 +23,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/file.h"
 #include "base/limits.h"
 #include "certs.h"
 
@@ -52,101 +53,6 @@ static int crypto_failed(struct gb_error *err, const char *what, const char *nam
 
         ERR_clear_error();
         return gb_error_set(err, GB_ERR_CONFIG, "%s: %s%s%s", name, what, why ? ": " : "", why ? why : "");
-}
-
-/* ---- files ---- */
-
-int gb_file_read(const char *path, struct gb_buf *out, struct gb_error *err)
-{
-        GB_CLEANUP_CLOSE
-        int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-        struct stat st;
-
-        gb_buf_reset(out);
-        if (fd < 0 && (errno == ENOENT || errno == ENOTDIR)) {
-                gb_error_set(err, GB_ERR_CONFIG, "%s: there is no such file", path);
-                return 1;
-        }
-        if (fd < 0 || fstat(fd, &st) < 0)
-                return gb_error_sys(err, GB_ERR_CONFIG, "%s", path);
-        if (!S_ISREG(st.st_mode))
-                return gb_error_set(err, GB_ERR_CONFIG, "%s: not a regular file", path);
-        if (st.st_size > GB_TRUST_MAX)
-                return gb_error_set(err, GB_ERR_LIMIT, "%s: larger than %d bytes", path, GB_TRUST_MAX);
-        if (gb_buf_reserve(out, (size_t)st.st_size + 1) < 0)
-                return gb_error_set(err, GB_ERR_MEMORY, "%s: out of memory", path);
-        while (out->len < (size_t)st.st_size) {
-                ssize_t n = read(fd, out->data + out->len, (size_t)st.st_size - out->len);
-
-                if (n < 0 && errno == EINTR)
-                        continue;
-                if (n < 0)
-                        return gb_error_sys(err, GB_ERR_CONFIG, "%s: read", path);
-                if (n == 0)
-                        break;
-                out->len += (size_t)n;
-        }
-        out->data[out->len] = '\0';
-        return 0;
-}
-
-static int write_all(int fd, const char *at, size_t n)
-{
-        while (n > 0) {
-                ssize_t put = write(fd, at, n);
-
-                if (put < 0 && errno != EINTR)
-                        return -1;
-                if (put > 0) {
-                        at += put;
-                        n -= (size_t)put;
-                }
-        }
-        return 0;
-}
-
-static int sync_dir_of(const char *path)
-{
-        char dir[PATH_MAX];
-        char *slash;
-
-        snprintf(dir, sizeof(dir), "%s", path);
-        slash = strrchr(dir, '/');
-        if (!slash)
-                strcpy(dir, ".");
-        else
-                slash[slash == dir] = '\0';
-
-        GB_CLEANUP_CLOSE
-        int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-        return fd < 0 ? -1 : fsync(fd);
-}
-
-int gb_file_write(const char *path, const void *bytes, size_t n, unsigned mode, struct gb_error *err)
-{
-        GB_CLEANUP_FREE
-        char *temporary = NULL;
-        int fd, failed;
-
-        if (asprintf(&temporary, "%s.XXXXXX", path) < 0) {
-                temporary = NULL;
-                return gb_error_set(err, GB_ERR_MEMORY, "%s: out of memory", path);
-        }
-        fd = mkostemp(temporary, O_CLOEXEC); /* mode 0600 */
-        if (fd < 0)
-                return gb_error_sys(err, GB_ERR_SYSTEM, "%s: create", temporary);
-        failed = write_all(fd, bytes, n) < 0 || fchmod(fd, mode) < 0 || fsync(fd) < 0;
-        if (failed)
-                gb_error_sys(err, GB_ERR_SYSTEM, "%s: write", temporary);
-        close(fd);
-        if (!failed && (rename(temporary, path) < 0 || sync_dir_of(path) < 0)) {
-                failed = 1;
-                gb_error_sys(err, GB_ERR_SYSTEM, "%s: put in place", path);
-        }
-        if (failed)
-                unlink(temporary);
-        return failed ? -1 : 0;
 }
 
 static void hex(const unsigned char *bytes, size_t n, char *out)
@@ -287,7 +193,7 @@ int gb_certs_load(struct gb_certs *c, const char *path, bool must_exist, struct 
         GB_CLEANUP_BUF struct gb_buf text = GB_BUF_INIT(GB_TRUST_MAX + 1);
         int rc;
 
-        rc = gb_file_read(path, &text, err);
+        rc = gb_file_read(path, GB_TRUST_MAX, &text, err);
         if (rc > 0)
                 return must_exist ? -1 : 0;
         if (rc < 0 || gb_certs_parse(c, text.data, text.len, path, err) < 0)
@@ -349,7 +255,7 @@ EVP_PKEY *gb_key_load(const char *path, struct gb_error *err)
         EVP_PKEY *key;
         struct stat st;
 
-        if (gb_file_read(path, &text, err) != 0)
+        if (gb_file_read(path, GB_TRUST_MAX, &text, err) != 0)
                 return NULL;
         if (stat(path, &st) < 0) {
                 gb_error_sys(err, GB_ERR_CONFIG, "%s", path);

@@ -59,10 +59,6 @@ int gb_cert_fits(const char *key_file, const char *cert_file, struct gb_error *e
 /* A private key from a file that nobody else may read. */
 EVP_PKEY *gb_key_load(const char *path, struct gb_error *err);
 
-/* A whole file, at most GB_TRUST_MAX bytes.  1: there is none; -1. */
-int gb_file_read(const char *path, struct gb_buf *out, struct gb_error *err);
-/* Replace a file: temporary beside it, fsync, rename. */
-int gb_file_write(const char *path, const void *bytes, size_t n, unsigned mode, struct gb_error *err);
 /* SHA-256 in hexadecimal digits. */
 int gb_sha256(const void *bytes, size_t n, char out[GB_FINGERPRINT], struct gb_error *err);
 

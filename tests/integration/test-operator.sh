@@ -58,7 +58,7 @@ run_cli 0 nightly --quiet --out-file="$T/full.list"
 settle v
 for i in 1 2 3 4; do echo more >>"$M/d/f$i"; done
 run_cli 0 doctor "$HOST" v
-has '^volume v: 0 faults, 0 warnings, 0 notes: the next list will be complete'
+has '^volume v: faults 0, warnings 0, notes 0: the next list will be complete'
 run_cli 0 doctor "$HOST" v --json
 is "$(codes)" "" "findings"
 
