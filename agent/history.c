@@ -42,6 +42,7 @@
 #define CHANGES_WITH_RESTART 6
 
 #define POLL_MS 100
+#define SECOND  INT64_C(1000000000)
 
 enum role {
         ROLE_WINDOW,
@@ -66,7 +67,8 @@ struct gb_history {
         int64_t start, end;
         int64_t first, last; /* the same by the clock of names */
         int64_t asked;
-        int64_t opened;       /* what was recorded until then is told of */
+        int64_t opened;       /* what was recorded until then is told of, by the kernel's clock */
+        int64_t since;        /* what changed after the cursor has a ctime from here on */
         uint32_t brick_flags; /* enum gb_brick_flags */
         struct gb_chain chain;
         GB_VEC(struct part) parts;
@@ -83,6 +85,11 @@ struct volume_now {
         uint64_t version;
         unsigned rollover;
 };
+
+static int64_t kernel_now(void)
+{
+        return gb_birth_now() / SECOND;
+}
 
 static void iso_time(int64_t seconds, char out[32])
 {
@@ -386,7 +393,7 @@ static void fill_next(struct gb_history *h, const struct volume_now *now, bool w
         memcpy(n->brick, h->b->path, strlen(h->b->path) + 1);
         n->node = h->b->node;
         n->volume_version = now->version;
-        n->when = (int64_t)time(NULL);
+        n->when = kernel_now();
         if (!h->by_time) { /* a slice closed in the second of the cursor is part of this window */
                 n->prev_ts = h->from.last_ts - h->chain.take_since;
                 n->prev_born = h->from.live_born;
@@ -414,9 +421,33 @@ static uint32_t watch_brick(const struct gb_history *h)
                 flags |= GB_BRICK_RECONNECTED;
         if (fstatat(h->b->handles_fd, "indices/xattrop", &st, AT_SYMLINK_NOFOLLOW) < 0)
                 return errno == ENOENT ? flags : flags | GB_BRICK_ACCUSES;
-        if (h->by_time || st.st_ctim.tv_sec * INT64_C(1000000000) + st.st_ctim.tv_nsec >= h->from.live_born)
+        if (h->by_time || st.st_ctim.tv_sec * SECOND + st.st_ctim.tv_nsec >= h->from.live_born)
                 flags |= GB_BRICK_ACCUSES;
         return flags;
+}
+
+/*
+ * ctimes are of the kernel's clock, and so is `when`.  If that clock was set back since, files may have
+ * changed "before" the window: then it goes back to the earliest time that the window has seen, and a
+ * rollover more, since nothing is seen more often.
+ */
+static int64_t first_ctime(const struct gb_history *h, unsigned rollover)
+{
+        const struct gb_chain *c = &h->chain;
+        int64_t least = h->opened;
+
+        if (h->by_time)
+                return 0;
+        for (size_t i = c->first; i < c->slices.htime.entries.n; i++)
+                if (c->slices.htime.entries.v[i].ts < least)
+                        least = c->slices.htime.entries.v[i].ts;
+        for (size_t i = 0; i < c->window.n; i++)
+                if (c->window.v[i]->ts < least)
+                        least = c->window.v[i]->ts;
+        if (least + AHEAD_MIN > h->from.when)
+                return h->from.when;
+        least -= rollover + TIME_SLACK;
+        return least > 1 ? least : 1;
 }
 
 static int open_window(struct gb_history *h, const struct gb_glusterd *gd, const struct gb_history_options *o,
@@ -427,7 +458,7 @@ static int open_window(struct gb_history *h, const struct gb_glusterd *gd, const
         int64_t to;
         int rc;
 
-        h->opened = (int64_t)time(NULL);
+        h->opened = kernel_now();
         h->next.log = gb_bricklog_now(h->b->path);
         /* The version that the next cursor keeps is from before the snapshot, the one compared with this
          * cursor from after it: a change in between counts in both windows rather than in none. */
@@ -442,6 +473,7 @@ static int open_window(struct gb_history *h, const struct gb_glusterd *gd, const
             check_holes(h, &after, to, err) < 0)
                 return -1;
         h->brick_flags = watch_brick(h);
+        h->since = first_ctime(h, after.rollover);
         fill_next(h, &before, with_live);
         if (with_live && h->chain.live_fd >= 0 && add_part(h, NULL, ROLE_WINDOW, err) < 0)
                 return -1;
@@ -567,7 +599,7 @@ static int begin_part(struct gb_history *h, struct gb_error *err)
         if (!p->live)
                 gb_slice_name(&p->slice, name);
         else
-                h->next.when = (int64_t)time(NULL);
+                h->next.when = kernel_now();
         fd = open_part_fd(h, p, name, err);
         if (fd < 0 || gb_slicefile_open(&h->file, fd, name, err) < 0)
                 return -1;
@@ -669,13 +701,20 @@ const struct gb_cursor *gb_history_cursor(const struct gb_history *h)
 
 void gb_history_window(const struct gb_history *h, int64_t *from, int64_t *to)
 {
-        *from = h->by_time ? h->start : h->from.when;
+        *from = h->by_time ? h->start : h->since;
         *to = h->by_time && h->end && h->end < h->opened ? h->end : h->opened;
 }
 
+/* prev_ts may be of another clock, or of one that was set back since. */
 int64_t gb_history_before(const struct gb_history *h)
 {
-        return !h->by_time && h->from.prev_ts > TIME_SLACK ? h->from.prev_ts - TIME_SLACK : 0;
+        int64_t at = h->from.prev_ts - TIME_SLACK;
+
+        if (h->by_time || at <= 0)
+                return 0;
+        if (h->from.prev_born && h->from.prev_born / SECOND < at)
+                at = h->from.prev_born / SECOND;
+        return h->since < at ? h->since : at;
 }
 
 uint64_t gb_history_records(const struct gb_history *h)

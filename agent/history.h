@@ -88,8 +88,9 @@ struct gb_history *gb_history_open(const struct gb_brick *b, const struct gb_glu
 /* 1 record (borrowed until the next call), 0 end, -1 error.  Every record behind the cursor comes exactly
  * once and in order; those replayed come before it. */
 int gb_history_next(struct gb_history *h, struct gb_history_record *r, struct gb_error *err);
-/* After the end: the cursor for the next window, and the window in unix seconds: from the moment when reading
- * ended last time to the one when it began now. */
+/* After the end: the cursor for the next window, and the window in unix seconds of the kernel's clock: from
+ * the moment when reading ended last time (or, if that clock was set back since, from the earliest one that
+ * was seen) to the one when it began now. */
 const struct gb_cursor *gb_history_cursor(const struct gb_history *h);
 int64_t
 gb_history_before(const struct gb_history *h); /* not after the beginning of the window before; 0: unknown */

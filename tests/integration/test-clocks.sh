@@ -41,7 +41,7 @@ round() {
                 [ "$n" = 1 ] || echo "DELETE new-$((n - 1))"
         } | sort >"$T/want"
         # What changed around the last list comes again; that is no fault here.
-        python3 "$LISTS" "$L/list" --all | grep -v '^MODIFY \(new\|dir\|moved\)-' | grep -vxE 'MODIFY .*/in|' | sort >"$T/got"
+        python3 "$LISTS" "$L/list" --all | grep -v '^MODIFY \(new\|dir\|moved\|swept\)-' | grep -vxE 'MODIFY .*/in|' | sort >"$T/got"
         same "$T/got" "$T/want" "$1, list $n"
 }
 
@@ -79,6 +79,38 @@ round "agent at -2h, again"
 stop_gbackupd
 start_gbackupd
 round "agent at +0"
+
+it "a sweep finds what changed, whatever clocks agents and bricks had"
+for i in 1 2 3 4 5 6; do echo 1 >"$M/swept-$i"; done
+# swept WHAT: nothing records this.
+swept() {
+        for i in 1 2 3 4 5 6; do fallocate -p -l 1 "$M/swept-$i"; done
+        run_cli 0 s --sweep --format=jsonl --out-file="$L/list" || return
+        for i in 1 2 3 4 5 6; do in_list "$L/list" "MODIFY swept-$i" || problem "$1: no line of swept-$i"; done
+}
+for offset in +2h -2h; do
+        stop_gbackupd
+        LD_PRELOAD=$FAKE FAKETIME=$offset DONT_FAKE_MONOTONIC=1 start_gbackupd
+        for i in 1 2; do
+                settle v
+                run_cli 0 s --out-file="$L/list"
+        done
+        swept "the agent at $offset"
+        for i in 1 2; do
+                settle v
+                run_cli 0 s --out-file="$L/list"
+        done
+        stop_gbackupd
+        start_gbackupd
+        swept "the agent was at $offset when the last list was made"
+done
+clock v 1 -1h
+swept "a brick at -1h"
+for i in 1 2; do
+        settle v
+        run_cli 0 s --out-file="$L/list"
+done
+swept "a brick at -1h, again"
 
 if [ -n "${GB_LONG:-}" ]; then
         it "several steps between two lists"

@@ -1433,6 +1433,46 @@ START_TEST(a_silence_in_a_window_by_time_is_a_gap)
 }
 END_TEST
 
+static int64_t begins(const struct world *w)
+{
+        struct gb_history_options o = {.from = &w->cursor};
+        struct gb_error err;
+        struct gb_history *h = gb_history_open(&w->b, NULL, &o, &err);
+        int64_t from, to;
+
+        if (!h)
+                ck_abort_msg("%s", err.text);
+        gb_history_window(h, &from, &to);
+        gb_history_close(h);
+        return from;
+}
+
+START_TEST(the_window_of_ctimes_goes_back_with_the_clock)
+{
+        struct world *w = new_world();
+        int64_t now;
+
+        w->now = (int64_t)time(NULL);
+        rollover_at(w, w->now - 1);
+        take_cursor(w);
+        records(w, "E");
+        now = w->cursor.when;
+        ck_assert_int_ge(now, w->now);
+        ck_assert_int_eq(begins(w), now);
+        rollover_at(w, w->now + 15);
+        ck_assert_int_eq(begins(w), now);
+        w->cursor.when = now + 3600;
+        ck_assert_int_le(begins(w), now);
+        ck_assert_int_gt(begins(w), now - 60);
+        w->cursor.when = now;
+        records(w, "E");
+        rollover_at(w, w->now - 500);
+        ck_assert_int_le(begins(w), now - 500);
+        ck_assert_int_gt(begins(w), now - 560);
+        end_world(w);
+}
+END_TEST
+
 /* Parse the text with one piece of it replaced. */
 static int parse_changed(const char *text, const char *was, const char *is, struct gb_cursor *c)
 {
@@ -1596,6 +1636,7 @@ static void add_gaps(Suite *s)
         tcase_add_loop_test(t, a_silence_is_a_gap_only_together_with_volume_changes, 0, 2);
         tcase_add_test(t, a_quick_restart_with_all_changes_of_an_off_period_is_a_gap);
         tcase_add_test(t, a_silence_in_a_window_by_time_is_a_gap);
+        tcase_add_test(t, the_window_of_ctimes_goes_back_with_the_clock);
         suite_add_tcase(s, t);
 }
 
