@@ -100,6 +100,10 @@ struct gb_reduce_ops {
          * directory was renamed, and whoever lacks it copies what is below it at that time.  NULL: not
          * wanted. */
         int (*carry)(void *arg, const gb_gfid *gfid, bool dir_moved, struct gb_error *err);
+        /* A lost name cannot be spelled, as *why (GB_ERR_GAP) tells; it is left out, and what was renamed
+         * from there is NEW.  Whoever takes this lists all names himself.  NULL: gb_reduce_run() fails with
+         * *why. */
+        void (*unplaced)(void *arg, const struct gb_error *why);
 };
 
 struct gb_reduce_stats {

@@ -42,6 +42,15 @@ static int emit_now(struct gb_reduce *r, const struct gb_group *g, enum gb_op_ki
         return r->ops->emit(r->ops->arg, &op, err);
 }
 
+/* A name of T0 cannot be spelled: 0 if that is all right. */
+static int leave_out(const struct gb_reduce *r, const struct gb_error *why)
+{
+        if (why->code != GB_ERR_GAP || !r->ops->unplaced)
+                return -1;
+        r->ops->unplaced(r->ops->arg, why);
+        return 0;
+}
+
 /* What was lost is `g` or, a suspect, what it may have overwritten: of the same sort, rename(2) demands. */
 static int emit_delete(struct gb_reduce *r, const struct gb_group *g, const struct gb_slot *slot, bool dir,
                        bool suspect, struct gb_error *err)
@@ -57,7 +66,7 @@ static int emit_delete(struct gb_reduce *r, const struct gb_group *g, const stru
         if (s == GB_UNKNOWN) {
                 op.type = dir ? 'd' : 'f';
                 op.has_gfid = false;
-                return gb_reduce_each_guess(r, slot, 0, &guesses, &op, err);
+                return gb_reduce_each_guess(r, slot, 0, &guesses, &op, err) < 0 ? leave_out(r, err) : 0;
         }
         if (s == GB_UNBORN)
                 return 0;
@@ -81,7 +90,7 @@ static int emit_left(struct gb_reduce *r, const struct gb_slot *slot, struct gb_
         enum gb_spelled s = gb_reduce_spell_then(r, slot, path, &at, err);
 
         if (s != GB_SPELLED)
-                return s == GB_UNKNOWN ? -1 : 0;
+                return s == GB_UNKNOWN ? leave_out(r, err) : 0;
         op.path = path + at;
         op.len = GB_PATH_MAX - at;
         return r->ops->emit(r->ops->arg, &op, err);
@@ -123,7 +132,7 @@ static int emit_rename(struct gb_reduce *r, const struct gb_group *g, const stru
         size_t old_at, at;
         struct gb_op op = op_of(g, GB_OP_RENAME, gained);
         enum gb_spelled before = gb_reduce_spell_then(r, lost, old, &old_at, err);
-        bool guess = before == GB_UNKNOWN && !dir && err->code == GB_ERR_GAP;
+        bool guess = before == GB_UNKNOWN && err->code == GB_ERR_GAP && (!dir || r->ops->unplaced);
         enum gb_spelled after =
                 before == GB_UNKNOWN && !guess ? GB_UNKNOWN : gb_reduce_spell_now(r, gained, path, &at, err);
 

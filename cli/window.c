@@ -293,6 +293,15 @@ static void tell_spared(const struct collect *k)
         }
 }
 
+/* As if a replica set had left: what is there is listed, whatever it was before. */
+static void unplaced(void *arg, const struct gb_error *why)
+{
+        struct collect *k = arg;
+
+        if (!k->former.code)
+                k->former = *why;
+}
+
 static int reduce(struct collect *k, struct gb_error *err)
 {
         const struct gb_reduce_ops ops = {.arg = k,
@@ -303,7 +312,8 @@ static int reduce(struct collect *k, struct gb_error *err)
                                           .emit = emit,
                                           .settle = settle,
                                           .doubt = gb_window_doubt,
-                                          .carry = gb_window_carry};
+                                          .carry = gb_window_carry,
+                                          .unplaced = k->window->full_on_gap ? unplaced : NULL};
         struct gb_reduce *r;
         int rc;
 

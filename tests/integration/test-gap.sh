@@ -153,3 +153,22 @@ DELETE a/x
 END
 mv "$M/a" "$M/b"
 run_cli 0 s-anew --format=jsonl --out-file="$T/anew.jsonl" && in_list "$T/anew.jsonl" "RENAME a b" || problem "no rename of a"
+
+it "where an emptied directory was that another one replaced, nobody knows among hundreds; --on-gap=full goes on"
+mkdir "$M/from" "$M/onto"
+mkdir "$M"/{from,onto}/{1..260}
+echo 1 >"$M/onto/7/lost"
+for i in 1 2; do
+        run_cli 0 s-anew --out-file="$T/settled.list"
+        settle anew
+done
+rm "$M/onto/7/lost"
+python3 -c 'import os, sys
+for i in range(1, 261): os.rename(f"{sys.argv[1]}/from/{i}", f"{sys.argv[1]}/onto/{i}")' "$M"
+for i in 1 2; do fails 3 "does not tell where directory" s-anew --out-file="$list"; done
+run_cli 0 s-anew --on-gap=full --format=jsonl --out-file="$T/anew.jsonl"
+tail -n 1 "$T/anew.jsonl" | piped -F '"full_sets":[0]' || problem "the trailer does not say full_sets: $(tail -n 1 "$T/anew.jsonl")"
+found "$M" | tr '\0' '\n' | wc -l >"$T/want"
+is "$(python3 "$LISTS" "$T/anew.jsonl" --all | grep -cE '^(NEW|RENAME) ')" "$(cat "$T/want")" "names listed"
+echo 3 >"$M/on"
+run_cli 0 s-anew --format=jsonl --out-file="$T/anew.jsonl" && in_list "$T/anew.jsonl" "NEW on" || problem "the session does not go on"
