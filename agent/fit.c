@@ -9,14 +9,11 @@
 
 #include "brick.h"
 #include "fit.h"
+#include "mdata.h"
 
 #define SHARD_SIZE  "trusted.glusterfs.shard.file-size" /* 32 bytes, the size first */
 #define SHARD_BLOCK "trusted.glusterfs.shard.block-size"
 #define EC_SIZE     "trusted.ec.size"
-#define MDATA       "trusted.glusterfs.mdata"
-/* Version, flags, then ctime, mtime and atime, each seconds and nanoseconds, packed. */
-#define MDATA_SIZE  57
-#define MDATA_MTIME 25
 
 static uint64_t number_at(const unsigned char *p)
 {
@@ -66,17 +63,15 @@ static int has_blocks(int dir_fd, const char *name)
 /* The later one of the times counts: each of them may be behind, none is ahead. */
 static int newer_fits(const struct gb_measure *m, int dir_fd, const char *name, const struct stat *st)
 {
-        unsigned char value[MDATA_SIZE];
-        ssize_t n;
+        struct gb_mdata kept;
+        int rc;
 
         if (st->st_mtim.tv_sec >= m->newer)
                 return 1;
-        n = gb_xattr_at(dir_fd, name, MDATA, value, sizeof(value));
-        if (n < 0 && errno != ENODATA)
-                return errno == ERANGE ? 1 : -1; /* a form we do not know */
-        if (n >= 0 && n != MDATA_SIZE)
-                return 1;
-        if (n == MDATA_SIZE && (int64_t)number_at(value + MDATA_MTIME) >= m->newer)
+        rc = gb_mdata_at(dir_fd, name, &kept);
+        if (rc < 0)
+                return -1;
+        if (rc == 2 || (rc == 1 && kept.modified.tv_sec >= m->newer))
                 return 1;
         return has_blocks(dir_fd, name);
 }

@@ -80,10 +80,11 @@ static int answer(const struct gb_cli *c, struct answer *a, const struct gb_veri
                        r->missed, r->changed, r->over_listed, r->listed, share);
                 return fflush(stdout);
         }
-        j = json_pack("{s:I,s:O,s:I,s:I,s:I,s:I,s:f,s:b}", "missed", (json_int_t)r->missed, "missed_paths",
-                      a->paths, "changed", (json_int_t)r->changed, "moved", (json_int_t)r->moved, "listed",
-                      (json_int_t)r->listed, "over_listed", (json_int_t)r->over_listed, "over_listed_percent",
-                      share, "intact", (int)r->intact);
+        j = json_pack("{s:I,s:O,s:I,s:I,s:I,s:I,s:I,s:f,s:b}", "missed", (json_int_t)r->missed,
+                      "missed_paths", a->paths, "changed", (json_int_t)r->changed, "moved",
+                      (json_int_t)r->moved, "healed", (json_int_t)r->healed, "listed", (json_int_t)r->listed,
+                      "over_listed", (json_int_t)r->over_listed, "over_listed_percent", share, "intact",
+                      (int)r->intact);
         rc = j ? json_dumpf(j, stdout, JSON_INDENT(2)) : -1;
         json_decref(j);
         putchar('\n');
@@ -116,6 +117,14 @@ int gb_cmd_verify(const struct gb_cli *c, int argc, char **argv)
         if (rc == 0 && r.moved)
                 gb_note(c, "%" PRIu64 " files are below directories that changed later and were not judged",
                         r.moved);
+        if (rc == 0 && r.healed)
+                gb_note(c,
+                        "%" PRIu64
+                        " files changed by the clocks of bricks only, where bricks were healed, and "
+                        "were not judged",
+                        r.healed);
+        if (rc == 0 && r.old_agents)
+                gb_note(c, "an agent is too old to tell times of directories; none was judged");
         if (rc == 0 && answer(c, &a, &r) != 0)
                 rc = gb_error_set(&err, GB_ERR_SYSTEM, "stdout: write");
         json_decref(a.paths);

@@ -84,15 +84,15 @@ static json_t *brick_json(const struct gb_list *l, unsigned i)
         const char *how = used(l, b, w);
         bool whole = w && w->whole, scan = strcmp(how, "scan") == 0;
 
-        return json_pack("{s:o,s:i,s:s,s:o,s:o,s:o,s:o,s:o}", "brick", text_json(b->name), "set", (int)b->set,
-                         "used", how, "cursor_before", text_json(w ? w->from : NULL), "cursor_after",
-                         text_json(w ? w->cursor : NULL), "window_from",
-                         time_json(whole || scan, scan    ? 0
-                                                  : whole ? w->window_from
-                                                          : 0),
-                         "window_to",
-                         time_json(whole || scan, whole ? w->window_to : b->status.now_us / 1000000), "error",
-                         text_json(error ? error->text : NULL));
+        return json_pack(
+                "{s:o,s:i,s:s,s:b,s:o,s:o,s:o,s:o,s:o}", "brick", text_json(b->name), "set", (int)b->set,
+                "used", how, "away", (int)(w && w->away), "cursor_before", text_json(w ? w->from : NULL),
+                "cursor_after", text_json(w ? w->cursor : NULL), "window_from",
+                time_json(whole || scan, scan    ? 0
+                                         : whole ? w->window_from
+                                                 : 0),
+                "window_to", time_json(whole || scan, whole ? w->window_to : b->status.now_us / 1000000),
+                "error", text_json(error ? error->text : NULL));
 }
 
 static json_t *bricks_json(const struct gb_list *l)
@@ -243,13 +243,16 @@ static int take_windows(struct gb_manifest *m)
         if (!json_is_array(bricks) || json_array_size(bricks) > GB_BRICKS_MAX)
                 return -1;
         m->windows = calloc(json_array_size(bricks) + 1, sizeof(*m->windows));
-        if (!m->windows)
+        m->away = calloc(json_array_size(bricks) + 1, sizeof(*m->away));
+        if (!m->windows || !m->away)
                 return -1;
         json_array_foreach(bricks, i, b)
         {
                 struct gb_manifest_window *w = &m->windows[m->n_windows];
                 json_int_t from, to;
 
+                if (json_is_true(json_object_get(b, "away")) && json_is_string(json_object_get(b, "brick")))
+                        m->away[m->n_away++] = json_string_value(json_object_get(b, "brick"));
                 if (json_unpack((json_t *)(uintptr_t)b, "{s:s,s:I,s:I}", "brick", &w->brick, "window_from",
                                 &from, "window_to", &to) < 0)
                         continue; /* null: it told nothing */
@@ -344,5 +347,6 @@ void gb_manifest_fini(struct gb_manifest *m)
         json_decref(m->root);
         gb_select_fini(&m->select);
         free(m->windows);
+        free(m->away);
         memset(m, 0, sizeof(*m));
 }

@@ -40,6 +40,8 @@ struct gb_manifest {
         gb_gfid volume_id;
         struct gb_manifest_window *windows; /* of the bricks that told something */
         unsigned n_windows;
+        const char **away; /* bricks that may have been healed in the window, named as there */
+        unsigned n_away;
 };
 
 /* Of `list`, from LIST.manifest. */

@@ -38,7 +38,9 @@ struct dir {
 struct quiet {
         char *path; /* owned */
         size_t len;
-        bool there; /* a brick has something of that name */
+        char type;
+        bool there;   /* a brick has something of that name */
+        bool changed; /* and it changed in the window, as far as times can tell */
 };
 
 struct work {
@@ -51,9 +53,14 @@ struct work {
         struct gb_gfidmap told;    /* their gfids: bool, some line of the list has it */
         struct dir covered;        /* listed, with a sign: what is below is listed because of it */
         struct dir moved;          /* changed after the window */
-        /* Listed without a sign: are they there?  And then, changed without a line: do they fit? */
+        /* Listed without a sign: are they there?  And then, changed without a line: did they, and do they
+         * fit? */
         struct quiet quiet[GB_ROOTS_MAX];
         unsigned n_quiet;
+        bool *healed; /* by replica set: a brick of it may have been healed in the window */
+        bool any_healed;
+        bool times; /* the agents know TIMES */
+        bool dirs;  /* directories are judged */
 };
 
 /* All that is known of one path. */
@@ -154,27 +161,66 @@ static struct gb_manifest_window window_of(const struct gb_manifest *m, const ch
         return all;
 }
 
+/* Inside of a window, or (SIGN) since it began. */
+static int time_of(const struct work *k, const struct gb_vbrick *b, enum word word, struct gb_scan_time *t,
+                   struct gb_error *err)
+{
+        GB_CLEANUP_FREE
+        char *name = gb_manifest_text(b->name);
+        struct gb_manifest_window w;
+
+        if (!name)
+                return no_memory(err);
+        w = window_of(k->v->manifest, name, word == WORD_SIGN);
+        if (word == WORD_SIGN)
+                *t = (struct gb_scan_time){.since = w.from > EDGE ? w.from - EDGE : 0};
+        else
+                *t = (struct gb_scan_time){.since = w.from ? w.from + EDGE : 0, .until = w.to - EDGE};
+        if (word != WORD_SIGN && t->until <= t->since)
+                *t = (struct gb_scan_time){.since = INT64_MAX}; /* too short to be judged */
+        return 0;
+}
+
 static int fill_times(const struct work *k, struct gb_scan_time *times, struct gb_error *err)
 {
+        for (unsigned i = 0; i < k->v->volume->n_bricks; i++)
+                if (time_of(k, &k->v->volume->bricks[i], k->word, &times[i], err) < 0)
+                        return -1;
+        return 0;
+}
+
+/* Bricks that may have been healed in the window are not looked at, if others of their set are there. */
+static int shun_healed(struct work *k, struct gb_error *err)
+{
+        const struct gb_manifest *m = k->v->manifest;
+
         for (unsigned i = 0; i < k->v->volume->n_bricks; i++) {
+                struct gb_vbrick *b = &k->v->volume->bricks[i];
                 GB_CLEANUP_FREE
-                char *name = gb_manifest_text(k->v->volume->bricks[i].name);
-                struct gb_manifest_window w;
+                char *name = gb_manifest_text(b->name);
 
                 if (!name)
                         return no_memory(err);
-                w = window_of(k->v->manifest, name, k->word == WORD_SIGN);
-                if (k->word == WORD_SIGN) {
-                        times[i].since = w.from > EDGE ? w.from - EDGE : 0;
-                        times[i].until = 0;
-                        continue;
-                }
-                times[i].since = w.from ? w.from + EDGE : 0;
-                times[i].until = w.to - EDGE;
-                if (times[i].until <= times[i].since)
-                        times[i] = (struct gb_scan_time){.since = INT64_MAX}; /* too short to be judged */
+                for (unsigned n = 0; n < m->n_away; n++)
+                        b->shunned = b->shunned || strcmp(m->away[n], name) == 0;
+                k->healed[b->set] = k->healed[b->set] || b->shunned;
+                k->any_healed = k->any_healed || b->shunned;
         }
         return 0;
+}
+
+static void know_times(struct work *k)
+{
+        const struct gb_tool *tool = gb_formats[k->v->manifest->format]->tool;
+
+        k->times = true;
+        for (unsigned i = 0; i < k->v->volume->n_nodes; i++) {
+                const struct gb_client *c = k->v->volume->nodes[i].control;
+
+                k->times = k->times && (!c || (gb_client_hello(c)->features & GBX_FEATURE_TIMES));
+        }
+        k->dirs = k->times && !(tool && tool->implies_dirs);
+        k->out->old_agents = !k->times;
 }
 
 static int sweep(struct work *k, enum word word, struct gb_error *err)
@@ -211,11 +257,11 @@ static void set_dir(struct dir *d, const struct known *p)
         d->len = p->len;
 }
 
-static int hold(struct work *k, const char *path, size_t len, struct gb_error *err)
+static int hold(struct work *k, const char *path, size_t len, char type, struct gb_error *err)
 {
         struct quiet *q = &k->quiet[k->n_quiet];
 
-        *q = (struct quiet){.path = strndup(path, len), .len = len};
+        *q = (struct quiet){.path = strndup(path, len), .len = len, .type = type};
         k->n_quiet += q->path != NULL;
         return q->path ? 0 : no_memory(err);
 }
@@ -268,7 +314,7 @@ static int judge_listed(struct work *k, const struct known *p, struct gb_error *
                 return 0;
         if (k->n_quiet == GB_ROOTS_MAX && ask_quiet(k, err) < 0)
                 return -1;
-        return hold(k, p->path, p->len, err);
+        return hold(k, p->path, p->len, p->type, err);
 }
 
 static int doubt(struct work *k, const struct known *p, struct gb_error *err)
@@ -277,7 +323,7 @@ static int doubt(struct work *k, const struct known *p, struct gb_error *err)
                 .path = p->path, .len = p->len, .type = p->type, .has_gfid = p->has_gfid, .gfid = p->gfid};
 
         if (!has_gfids(k) && below(&k->moved, p)) {
-                k->out->moved++;
+                k->out->moved += p->type != 'd'; /* most directories in which names were made */
                 return 0;
         }
         if (p->has_gfid && !gb_gfidmap_put(&k->told, &p->gfid, NULL))
@@ -293,10 +339,10 @@ static int judge(struct work *k, const struct known *p, struct gb_error *err)
                 set_dir(&k->moved, p);
         if (p->listed && judge_listed(k, p, err) < 0)
                 return -1;
-        if (!p->inside || p->type == 'd' || (types && !strchr(types, p->type)) ||
+        if (!p->inside || (p->type == 'd' && !k->dirs) || (types && !strchr(types, p->type)) ||
             !gb_select_has(&k->v->manifest->select, p->path, p->len))
                 return 0;
-        k->out->changed++;
+        k->out->changed += p->type != 'd'; /* of a directory it is not known yet */
         return p->listed ? 0 : doubt(k, p, err);
 }
 
@@ -370,20 +416,119 @@ static int tell_one(struct work *k, const char *path, size_t len, struct gb_erro
         return k->v->missed(k->v->arg, path, len) < 0 ? no_memory(err) : 0;
 }
 
-/* Files that nothing tells, while it is not known whether the list was to have any of that size and age. */
-static int tell_fitting(struct work *k, struct gb_error *err)
+static bool within(const struct gb_scan_time *t, const gbx_time *at)
 {
-        struct gb_slice_of_path paths[GB_ROOTS_MAX];
-        bool unfit[GB_ROOTS_MAX];
+        return at->seconds >= t->since && (!t->until || at->seconds <= t->until);
+}
+
+/*
+ * A directory's ctime moves with each name that is made in it or lost, and so does its mtime: only a ctime of
+ * its own tells something.  GlusterFS's own times are not moved by what it does itself; a brick's are, in any
+ * operation that fails.
+ */
+static bool dir_changed(const struct gb_scan_time *t, const gbx_times_one *one)
+{
+        if (!within(t, &one->changed))
+                return false;
+        if (!one->kept)
+                return one->changed.seconds > one->modified.seconds + EDGE;
+        return within(t, &one->kept_changed) &&
+               (one->kept_changed.seconds != one->kept_modified.seconds ||
+                one->kept_changed.nanoseconds != one->kept_modified.nanoseconds);
+}
+
+/* A heal moves the ctime on the brick alone.  What has none in the window is here for one of its shards. */
+static bool file_changed(const struct gb_scan_time *t, const gbx_times_one *one, bool healed)
+{
+        return !healed || !one->kept || !within(t, &one->changed) ||
+               one->kept_changed.seconds >= t->since - 2 * EDGE;
+}
+
+/* Marks the paths at which this brick has something, and of these what changed in the window. */
+static int ask_times(void *of, struct gb_vbrick *b, struct gb_error *err)
+{
+        struct work *k = of;
+        gbx_path paths[GB_ROOTS_MAX];
+        gbx_times_arg arg = {.paths = {k->n_quiet, paths}};
+        struct gb_scan_time window;
+        gbx_times_res res;
+
+        if (time_of(k, b, WORD_INSIDE, &window, err) < 0)
+                return -1;
+        GB_WIRE_SET(arg.volume, gbx_volname, k->v->volume->name);
+        GB_WIRE_SET(arg.brick, gbx_brick, b->path);
+        for (unsigned i = 0; i < k->n_quiet; i++)
+                paths[i] = (gbx_path){(unsigned)k->quiet[i].len, k->quiet[i].path};
+        if (gb_call_times(b->node->control, &arg, &res, err) < 0)
+                return -1;
+        for (unsigned i = 0; i < k->n_quiet; i++) {
+                const gbx_times_one *one = &res.gbx_times_res_u.times.times_val[i];
+                struct quiet *q = &k->quiet[i];
+
+                q->there |= one->type != 0;
+                q->changed |= one->type && (q->type == 'd' ? dir_changed(&window, one)
+                                                           : file_changed(&window, one, k->healed[b->set]));
+        }
+        gb_xdr_release((xdrproc_t)xdr_gbx_times_res, &res);
+        return 0;
+}
+
+/* Which of the waiting objects did change, and not only in the eyes of a brick? */
+static int look_at_times(struct work *k, struct gb_error *err)
+{
+        bool ask = false;
         int rc = 0;
 
-        for (unsigned i = 0; i < k->n_quiet; i++)
-                paths[i] = (struct gb_slice_of_path){k->quiet[i].path, k->quiet[i].len};
-        if (k->n_quiet)
-                rc = gb_fit_ask(k->v->cli, k->v->volume, &k->v->manifest->select.measure, paths, k->n_quiet,
-                                unfit, err);
         for (unsigned i = 0; i < k->n_quiet; i++) {
-                if (rc == 0 && !unfit[i])
+                struct quiet *q = &k->quiet[i];
+
+                q->changed = !k->times || (q->type != 'd' && !k->any_healed);
+                ask = ask || !q->changed;
+        }
+        for (unsigned set = 0; rc == 0 && ask && set < k->v->volume->n_sets; set++)
+                rc = gb_volume_ask(k->v->volume, set, ask_times, k, err);
+        for (unsigned i = 0; rc == 0 && i < k->n_quiet; i++) {
+                const struct quiet *q = &k->quiet[i];
+
+                k->out->changed += q->type == 'd' && q->changed;
+                if (q->type != 'd' && !q->changed) {
+                        k->out->changed--;
+                        k->out->healed += q->there;
+                }
+        }
+        return rc;
+}
+
+/* And which files of these was the list to have, by their size and age? */
+static int look_at_fit(struct work *k, struct gb_error *err)
+{
+        struct gb_slice_of_path paths[GB_ROOTS_MAX];
+        struct quiet *asked[GB_ROOTS_MAX];
+        bool unfit[GB_ROOTS_MAX];
+        unsigned n = 0;
+
+        if (gb_measure_none(&k->v->manifest->select.measure))
+                return 0;
+        for (unsigned i = 0; i < k->n_quiet; i++)
+                if (k->quiet[i].type == 'f' && k->quiet[i].changed) {
+                        paths[n] = (struct gb_slice_of_path){k->quiet[i].path, k->quiet[i].len};
+                        asked[n++] = &k->quiet[i];
+                }
+        if (n &&
+            gb_fit_ask(k->v->cli, k->v->volume, &k->v->manifest->select.measure, paths, n, unfit, err) < 0)
+                return -1;
+        for (unsigned i = 0; i < n; i++)
+                asked[i]->changed = !unfit[i];
+        return 0;
+}
+
+/* Objects that nothing tells. */
+static int tell_waiting(struct work *k, struct gb_error *err)
+{
+        int rc = k->n_quiet && (look_at_times(k, err) < 0 || look_at_fit(k, err) < 0) ? -1 : 0;
+
+        for (unsigned i = 0; i < k->n_quiet; i++) {
+                if (rc == 0 && k->quiet[i].changed)
                         rc = tell_one(k, k->quiet[i].path, k->quiet[i].len, err);
                 free(k->quiet[i].path);
         }
@@ -393,11 +538,9 @@ static int tell_fitting(struct work *k, struct gb_error *err)
 
 static int tell(struct work *k, const struct gb_entry *e, struct gb_error *err)
 {
-        if (gb_measure_none(&k->v->manifest->select.measure) || e->type != 'f')
-                return tell_one(k, e->path, e->len, err);
-        if (k->n_quiet == GB_ROOTS_MAX && tell_fitting(k, err) < 0)
+        if (k->n_quiet == GB_ROOTS_MAX && tell_waiting(k, err) < 0)
                 return -1;
-        return hold(k, e->path, e->len, err);
+        return hold(k, e->path, e->len, e->type, err);
 }
 
 static int tell_missed(struct work *k, struct gb_error *err)
@@ -415,7 +558,7 @@ static int tell_missed(struct work *k, struct gb_error *err)
                 if (tell(k, &e, err) < 0)
                         return -1;
         }
-        return rc < 0 ? -1 : tell_fitting(k, err);
+        return rc < 0 ? -1 : tell_waiting(k, err);
 }
 
 static int run(struct work *k, struct gb_error *err)
@@ -429,6 +572,12 @@ static int run(struct work *k, struct gb_error *err)
         if (!k->v->manifest->n_windows)
                 return gb_error_set(err, GB_ERR_CORRUPT, "%s: its manifest names no brick that told anything",
                                     k->v->list);
+        k->healed = calloc(k->v->volume->n_sets + 1, sizeof(*k->healed));
+        if (!k->healed)
+                return no_memory(err);
+        if (shun_healed(k, err) < 0)
+                return -1;
+        know_times(k);
         k->sorter = gb_ops_sorter(err);
         k->doubtful = k->sorter ? gb_spool_new(err) : NULL;
         if (!k->doubtful || add_list(k, k->v->list, k->v->manifest, &k->out->intact, err) < 0 ||
@@ -459,6 +608,7 @@ int gb_verify_list(const struct gb_verify *v, struct gb_verify_result *out, stru
         gb_spool_free(k->doubtful);
         gb_gfidmap_fini(&k->told);
         gb_buf_fini(&k->record);
+        free(k->healed);
         free(k);
         return rc;
 }

@@ -3,8 +3,8 @@
  *
  * The judge is the ctime on the bricks (sweep.h), which knows nothing of records.  What is recorded at the
  * edges of a window may be in the list before or after, so two seconds at either end are not judged, and what
- * changed again after the window is not either.  Directories are not: each name made in one changes its
- * ctime.
+ * changed again after the window is not either.  What a directory's ctime tells, and what it does after
+ * heals, stands in doc/decisions/0091.
  */
 #ifndef GB_VERIFY_H
 #define GB_VERIFY_H
@@ -14,11 +14,13 @@
 
 struct gb_verify_result {
         uint64_t listed;      /* paths in the list that should be there, DELETE not counted */
-        uint64_t changed;     /* objects with a ctime in the window, but for directories */
+        uint64_t changed;     /* objects with a ctime in the window; of directories those that are missed */
         uint64_t missed;      /* of these: not listed */
         uint64_t moved;       /* not listed, but below a directory that changed later: nobody can tell */
+        uint64_t healed;      /* not listed, with a ctime in the window that a heal explains */
         uint64_t over_listed; /* listed and there, without a sign of change */
         bool intact;          /* the list is as it was written */
+        bool old_agents;      /* directories were not judged: an agent does not tell their times */
 };
 
 struct gb_verify {

@@ -20,6 +20,7 @@ struct gb_brick_window {
         bool by_time; /* use start and end; else a brick without `from` has no position */
         int64_t start, end;
         bool whole;                     /* out: its history covered the window */
+        bool away;                      /* out: it may have missed something, and been healed in the window */
         int64_t window_from, window_to; /* out, if whole: unix seconds of its node */
         int64_t before_from;            /* out: when the window before began, or earlier; 0: unknown */
         char *cursor;                   /* out, owned: where the next window begins; NULL: no position */

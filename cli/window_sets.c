@@ -33,6 +33,16 @@ void gb_window_suspect(struct collect *k)
         }
 }
 
+/* Was there anything that a heal had to bring it? */
+static bool may_have_missed(const struct collect *k, const struct gb_vbrick *b)
+{
+        const struct stream *s = gb_window_stream(k, b);
+        const struct gb_fact_source *in = s ? &k->sources[s - k->streams] : NULL;
+
+        return k->volume->set_size > 1 &&
+               (!s || s->muted || s->restarted || in->behind || in->blamed || in->stale);
+}
+
 /* Who is not believed, or told nothing, is no brick to look names up on either, if others can be. */
 void gb_window_weighed(void *arg, const struct gb_reduce *r)
 {
@@ -43,6 +53,8 @@ void gb_window_weighed(void *arg, const struct gb_reduce *r)
                 k->streams[i].muted = gb_reduce_muted(r, i);
                 k->streams[i].restarted = gb_reduce_restarted(r, i);
         }
+        for (unsigned i = 0; i < v->n_bricks; i++)
+                k->window->bricks[i].away = may_have_missed(k, &v->bricks[i]);
         for (unsigned set = 0; set < v->n_sets; set++) {
                 unsigned believed = 0;
 
@@ -82,7 +94,7 @@ bool gb_window_is_behind(const struct collect *k, const struct gb_vbrick *b)
 /* ---- has everything been told ---- */
 
 /* A replica set of the last run has left the volume with what it recorded since: remove-brick.  Its files
- * are somewhere else now, and nobody recorded that. */
+ * are somewhere else now, and nobody recorded that.  Or nobody recorded where a directory was. */
 static int check_former(struct collect *k, struct gb_error *err)
 {
         if (!k->former.code)

@@ -124,7 +124,7 @@ static int hello(struct gb_worker *w, const gbx_hello_arg *arg, gbx_hello_ok *ou
                 return gb_error_set(err, GB_ERR_MEMORY, "out of memory");
         out->software.gbx_name_len = (u_int)strlen(out->software.gbx_name_val);
         out->features = GBX_FEATURE_SHARDS | GBX_FEATURE_LAST_FULL | GBX_FEATURE_EXAMINE | GBX_FEATURE_FACTS |
-                        GBX_FEATURE_FIT;
+                        GBX_FEATURE_FIT | GBX_FEATURE_TIMES;
         if (gb_glusterd_node(&w->gd, &node, &ignored) == 0)
                 memcpy(out->node, node.b, sizeof(node.b));
         clock_gettime(CLOCK_REALTIME, &now);

@@ -13,7 +13,8 @@
  *     worker.[ch]      a connection: its state and the table of what may be called when
  *     handlers.[ch]    how each call begins and ends; NULL, HELLO
  *     handle_volume.c  TOPOLOGY, CHANGELOG_ENABLE
- *     handle_brick.c   BRICK_STATUS, CURSOR, LOOK, EXISTS
+ *     handle_brick.c   BRICK_STATUS, CURSOR, LOOK
+ *     handle_paths.c   EXISTS, TIMES
  *     handle_stream.c  OPEN, NEXT, CLOSE
  *     handle_session.c SESSION_*
  *     handle_examine.c EXAMINE: examine.[ch] looks, findings.[ch] tells

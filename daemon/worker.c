@@ -62,6 +62,7 @@ static const struct {
         PROC(EXAMINE, GB_WORKER_READY, LIST),
         PROC(CHANGELOG_USAGE, GB_WORKER_READY, LIST),
         PROC(CHANGELOG_PURGE, GB_WORKER_READY, NODE),
+        PROC(TIMES, GB_WORKER_READY, LIST),
 };
 #define N_PROCEDURES (sizeof(procedures) / sizeof(procedures[0]))
 

@@ -44,6 +44,8 @@ int gb_call_close(struct gb_client *c, struct gb_error *err);
 int gb_call_look(struct gb_client *c, const char *volume, const char *brick, const gb_gfid *gfids, unsigned n,
                  gbx_look_ok *out, struct gb_error *err);
 int gb_call_exists(struct gb_client *c, const gbx_exists_arg *arg, gbx_exists_res *out, struct gb_error *err);
+/* GB_ERR_VERSION: an agent without GBX_FEATURE_TIMES. */
+int gb_call_times(struct gb_client *c, const gbx_times_arg *arg, gbx_times_res *out, struct gb_error *err);
 int gb_call_enable(struct gb_client *c, const char *volume, bool *was_on, struct gb_error *err);
 /* An empty brick: the node itself. */
 int gb_call_examine(struct gb_client *c, const char *volume, const char *brick, gbx_examine_res *out,

@@ -91,6 +91,20 @@ int gb_call_exists(struct gb_client *c, const gbx_exists_arg *arg, gbx_exists_re
         return -1;
 }
 
+int gb_call_times(struct gb_client *c, const gbx_times_arg *arg, gbx_times_res *out, struct gb_error *err)
+{
+        if (gb_client_call(c, GBX_TIMES, GB_CALL_MS, (xdrproc_t)xdr_gbx_times_arg, arg, WHOLE(gbx_times_res),
+                           out, sizeof(*out), err) < 0)
+                return -1;
+        if (out->gbx_times_res_u.times.times_len == arg->paths.paths_len)
+                return 0;
+        gb_error_set(err, GB_ERR_PROTOCOL, "%s answers for %u of %u paths", gb_client_peer(c),
+                     (unsigned)out->gbx_times_res_u.times.times_len, (unsigned)arg->paths.paths_len);
+        gb_xdr_release((xdrproc_t)xdr_gbx_times_res, out);
+        memset(out, 0, sizeof(*out));
+        return -1;
+}
+
 int gb_call_enable(struct gb_client *c, const char *volume, bool *was_on, struct gb_error *err)
 {
         gbx_volume_arg arg;

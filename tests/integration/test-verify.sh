@@ -70,6 +70,10 @@ run_cli 0 full "$HOST" v --format=changes --out-file="$L/full"
 belongs "$L/full"
 is "$(field "$L/full.manifest" bricks.0.window_from)" 0 "window of a full list"
 
+all_healed() {
+        gluster --mode=script volume heal "$1" >/dev/null 2>&1
+        gluster --mode=script volume heal "$1" info >"$T/heal.out" 2>&1 && ! grep -q '^Number of entries: [^0]' "$T/heal.out"
+}
 # verify STATUS SESSION LIST: the last line is the count.  missed PATHS: the lines before it.
 verify() { run_cli "$1" verify "$2" "$3" && tail -n 1 "$OUT" | piped -E '^[0-9]+ missed of [0-9]+ changed; [0-9]+ over-listed of [0-9]+ listed \([0-9.]+ %\)$' ||
         problem "no count: $(tail -n 1 "$OUT")"; }
@@ -166,6 +170,64 @@ run_cli 0 c --sweep --format=changes --out-file="$L/c.changes"
 verify 1 w "$L/w.jsonl"
 missed "missed swept/2"
 verify 0 c "$L/c.changes"
+
+it "a directory is missed for what it is itself, not for the names in it"
+mkdir "$M/mode" "$M/names" "$M/both"
+setfattr -n user.k -v 1 "$M/swept"
+for i in 1 2; do
+        run_cli 0 w --out-file="$L/list"
+        settle w
+        sleep 4
+done
+chmod 700 "$M/mode"
+setfattr -x user.k "$M/swept"
+touch "$M/names/brief" && rm "$M/names/brief"
+mkdir "$M/names/none" "$M/both/none"
+rmdir "$M/both" 2>/dev/null && problem "testbed: a full directory was removed"
+rmdir "$M/names/none" "$M/both/none"
+chmod 711 "$M/both"
+touch -d @1000000000 "$M/both"
+sleep 4
+run_cli 0 w --format=jsonl --out-file="$L/dirs.jsonl"
+verify 0 w "$L/dirs.jsonl"
+missed ""
+grep -vE '"path":"(mode|swept|both)"' "$L/dirs.jsonl" >"$L/cut.jsonl"
+cp "$L/dirs.jsonl.manifest" "$L/cut.jsonl.manifest"
+verify 1 w "$L/cut.jsonl"
+missed "missed both;missed mode;missed swept"
+
+it "what a heal changed on bricks is not missed, what users changed is"
+make_volume h rep2
+mount_volume h
+mkdir "$M/d"
+for i in 1 2 3 4 5 6; do echo $i >"$M/d/$i"; done
+echo 1 >"$M/really"
+run_cli 0 register h "$HOST" h
+run_cli 0 h --out-file="$L/list"
+kill_brick h 0
+for i in 1 2 3; do echo more >>"$M/d/$i"; done
+chmod 600 "$M/d/4"
+chmod 700 "$M/d"
+echo new >"$M/new"
+run_cli 0 h --out-file="$L/list"
+settle h
+run_cli 0 h --out-file="$L/list"
+sleep 3
+restart_brick h 0
+wait_for 60 all_healed h || gb_die "h is not healed"
+echo 2 >>"$M/really"
+sleep 4
+run_cli 0 h --format=jsonl --out-file="$L/h.jsonl"
+grep -vE '"path":"(d|d/[1-4]|new)"' "$L/h.jsonl" >"$L/healed.jsonl" # what the heal made listed once more
+cp "$L/h.jsonl.manifest" "$L/healed.jsonl.manifest"
+verify 0 h "$L/healed.jsonl"
+missed ""
+run_cli 0 verify h "$L/healed.jsonl" --json
+[ "$(field "$OUT" healed)" -ge 4 ] || problem "healed: $(field "$OUT" healed)"
+grep -v '"path":"really"' "$L/healed.jsonl" >"$L/cut.jsonl"
+cp "$L/h.jsonl.manifest" "$L/cut.jsonl.manifest"
+verify 1 h "$L/cut.jsonl"
+missed "missed really"
 
 it "verify says in one line what it cannot work with"
 fails 1 "manifest" verify w "$T/nothing"

@@ -34,7 +34,7 @@ struct fake_agent {
         unsigned chunks;     /* of a stream */
         unsigned heartbeats; /* empty answers before each chunk */
         unsigned bulk;       /* bytes of boundary in SESSION_LOCK */
-        bool short_counts;   /* EXISTS answers for one path less, LOOK for one gfid more */
+        bool short_counts;   /* EXISTS and TIMES answer for one path less, LOOK for one gfid more */
         bool nul_in_cursor;
         bool refuse_hello;
         unsigned long features; /* that it has besides, */
@@ -251,6 +251,20 @@ bool_t gbx_exists_1_svc(gbx_exists_arg *arg, gbx_exists_res *res, struct svc_req
         res->gbx_exists_res_u.found.found_val = calloc(n + 1, sizeof(gbx_exists_one));
         for (unsigned i = 0; i < n; i++)
                 res->gbx_exists_res_u.found.found_val[i].type = (int)arg->paths.paths_val[i].gbx_path_len;
+        return TRUE;
+}
+
+bool_t gbx_times_1_svc(gbx_times_arg *arg, gbx_times_res *res, struct svc_req *req)
+{
+        const struct fake_agent *a = gb_server_context(req);
+        unsigned n = arg->paths.paths_len - a->short_counts;
+
+        memset(res, 0, sizeof(*res));
+        res->ok = TRUE;
+        res->gbx_times_res_u.times.times_len = n;
+        res->gbx_times_res_u.times.times_val = calloc(n + 1, sizeof(gbx_times_one));
+        for (unsigned i = 0; i < n; i++)
+                res->gbx_times_res_u.times.times_val[i].type = (int)arg->paths.paths_val[i].gbx_path_len;
         return TRUE;
 }
 

@@ -213,8 +213,10 @@ START_TEST(gfids_and_paths_are_looked_up)
         gb_gfid gfids[3] = {{{1}}, {{2}}, {{3}}};
         gbx_path paths[2] = {{3, (char *)(uintptr_t) "a/b"}, {1, (char *)(uintptr_t) "c"}};
         gbx_exists_arg arg = {.paths = {2, paths}};
+        gbx_times_arg when = {.paths = {2, paths}};
         gbx_look_ok look;
         gbx_exists_res exists;
+        gbx_times_res times;
 
         start_good_agent();
         ck_assert_int_eq(gb_call_look(client, "v", "/b", gfids, 3, &look, &err), 0);
@@ -225,6 +227,9 @@ START_TEST(gfids_and_paths_are_looked_up)
         ck_assert_int_eq(exists.gbx_exists_res_u.found.found_val[0].type, 3);
         ck_assert_int_eq(exists.gbx_exists_res_u.found.found_val[1].type, 1);
         gb_xdr_release((xdrproc_t)xdr_gbx_exists_res, &exists);
+        ck_assert_int_eq(gb_call_times(client, &when, &times, &err), 0);
+        ck_assert_int_eq(times.gbx_times_res_u.times.times_val[1].type, 1);
+        gb_xdr_release((xdrproc_t)xdr_gbx_times_res, &times);
 }
 END_TEST
 
@@ -324,13 +329,17 @@ START_TEST(answers_that_do_not_fit_the_question_are_refused)
         gb_gfid gfid = {{1}};
         gbx_path path = {1, (char *)(uintptr_t) "a"};
         gbx_exists_arg arg = {.paths = {1, &path}};
+        gbx_times_arg when = {.paths = {1, &path}};
         gbx_exists_res exists;
+        gbx_times_res times;
         gbx_look_ok look;
         char *cursor;
 
         agent.short_counts = agent.nul_in_cursor = true;
         start_good_agent();
         ck_assert_int_eq(gb_call_exists(client, &arg, &exists, &err), -1);
+        ck_assert_int_eq(err.code, GB_ERR_PROTOCOL);
+        ck_assert_int_eq(gb_call_times(client, &when, &times, &err), -1);
         ck_assert_int_eq(err.code, GB_ERR_PROTOCOL);
         ck_assert_int_eq(gb_call_look(client, "v", "/b", &gfid, 1, &look, &err), -1);
         ck_assert_int_eq(err.code, GB_ERR_PROTOCOL);
