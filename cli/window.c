@@ -270,8 +270,9 @@ static int emit(void *arg, const struct gb_op *op, struct gb_error *err)
 }
 
 /* A brick that did not tell gets a position now, so that it takes part again next time.  What it recorded
- * between its siblings' cut and this moment, they tell.  In a replica set that is listed in full nobody does,
- * so there a position is worth a rollover's time: changelog may just have been switched on again. */
+ * between its siblings' cut and this moment, they tell: next time it counts as behind.  In a replica set that
+ * is listed in full nobody does, so there a position is worth a rollover's time: changelog may just have been
+ * switched on again. */
 static void tell_spared(const struct collect *k)
 {
         for (unsigned i = 0; i < k->volume->n_bricks; i++) {

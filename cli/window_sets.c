@@ -80,12 +80,15 @@ static bool sibling_unknown(const struct gb_volume *v, const struct gb_vbrick *b
 bool gb_window_is_behind(const struct collect *k, const struct gb_vbrick *b)
 {
         const struct stream *s = gb_window_stream(k, b);
+        const struct gb_brick_window *w = &k->window->bricks[b->index];
         bool was = !s || s->restarted || k->was_behind[b->index];
 
         if (!b->usable)
                 return true;
         if (k->volume->set_size == 1)
                 return false;
+        if (!w->whole && !w->by_time && !k->window->full_sets[b->set])
+                return true;     /* its position is younger than its siblings' cut */
         if (k->volume->disperse) /* its heals do not say for whom they wait */
                 return was && (gb_volume_heals(k->volume, b->set) || sibling_unknown(k->volume, b));
         return b->behind || (was && sibling_unknown(k->volume, b));

@@ -238,6 +238,28 @@ start_agents n1
 run_cli 0 s-pair --format=jsonl --out-file="$T/got.jsonl"
 is "$(generations s-pair committed | wc -w)" 1 "generations"
 
+it "an agent missed a run: what was recorded between its sibling's cut and its new position is in the list after"
+kill_agent n1 -KILL
+echo x >"$pair/without-n1"
+run_cli 0 s-pair --out-file="$T/got"
+start_agents n1
+start_cli s-pair --format=jsonl --out-file="$T/got.jsonl"
+hold_stream n2
+kill_workers n1 -STOP # it is asked for its position when n2 has told all
+let_go n2
+streams_ended() { [ "$(gb_workers "$1" | wc -l)" -le 1 ]; }
+wait_for 20 streams_ended n2 || problem "the stream of n2 does not end"
+sleep 1
+echo x >"$pair/between"
+sleep 1
+let_go n1
+ended 0 "n1 held"
+! in_list "$T/got.jsonl" "NEW between" || problem "it came too early: nothing is shown"
+kill_brick pair 1 # n2 is not believed while n1 can tell all
+restart_brick pair 1
+run_cli 0 s-pair --format=jsonl --out-file="$T/got.jsonl"
+in_list "$T/got.jsonl" "NEW between" || problem "it is in no list"
+
 it "the state directory of a node is full: the sibling stores the session"
 echo x >"$pair/on-a-full-disk"
 wait_rollover pair
