@@ -57,7 +57,7 @@ static const char *alert_text(int reason)
         case SSL_AD_UNSUPPORTED_CERTIFICATE:
         case SSL_AD_CERTIFICATE_REVOKED:
         case SSL_AD_ACCESS_DENIED:
-                return "it is not in the lists there";
+                return "it is not in the lists there (see gbackup-cli tls setup, tls add-client)";
         case SSL_AD_CERTIFICATE_EXPIRED:
                 return "it has expired, or the clocks differ";
         case SSL_AD_CERTIFICATE_REQUIRED:

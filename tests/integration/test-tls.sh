@@ -321,6 +321,16 @@ listed_by_client n2 "list after it"
 mv "$T/clienttls" "$T/clienttls.new" && mv "$T/clienttls.old" "$T/clienttls"
 client fails 1 "is not accepted: it is not in our lists" full n2 v --out-file="$T/lists/list"
 
+it "a client with a new key: it is told what to do, and so are those it calls"
+rm -r "$T/clienttls" && mv "$T/clienttls.new" "$T/clienttls"
+client run_cli 0 tls key backup1 --renew && cp "$OUT" "$T/backup1.pem"
+grep -q "refuses this machine until .*tls add-client" "$ERR" || problem "it does not say what to do: $(cat "$ERR")"
+client fails 1 "refuses our certificate .*tls add-client" full n2 v --out-file="$T/lists/list"
+run_cli 0 tls add-client backup1 session v "$T/backup1.pem"
+listed_by_client n2 "list after add-client"
+client run_cli 0 tls key backup1
+[ ! -s "$ERR" ] || problem "an old key: it says $(cat "$ERR")"
+
 it "certificates of an authority, as GlusterFS has them: a common name needs a line in clients.conf"
 mkdir "$T/ca"
 openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=authority -addext keyUsage=keyCertSign \
