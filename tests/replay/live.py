@@ -117,6 +117,8 @@ def use(o, seed, number, file, stop):
 
 
 class Users:
+    patience = 60
+
     def __init__(self, o, seed, folder):
         self.stop_asked = multiprocessing.Event()
         self.all = [multiprocessing.Process(target=use, args=(o, seed, i, os.path.join(folder, f"user-{i}.log"), self.stop_asked))
@@ -131,7 +133,7 @@ class Users:
     def stop(self):
         self.stop_asked.set()
         for p in self.all:
-            p.join(60)
+            p.join(self.patience)
             if p.exitcode != 0:
                 p.kill()
                 raise Failed(f"a user of the mount ended with {p.exitcode}")
@@ -255,18 +257,20 @@ class Consumer:
         todo = [path]
         while todo:
             at = todo.pop()
-            try:
-                with os.scandir(os.path.join(self.volume, at)) as entries:
-                    found = [(e.name, e.is_dir(follow_symlinks=False)) for e in entries]
-            except OSError as e:
-                if e.errno not in GONE:
-                    raise
-                continue
-            for name, is_dir in found:
+            for name, is_dir in self.names_in(at):
                 below = os.path.join(at, name)
                 self.copy_one(lists.Entry("MODIFY", below))
                 if is_dir:
                     todo.append(below)
+
+    def names_in(self, at):
+        try:
+            with os.scandir(os.path.join(self.volume, at)) as entries:
+                return [(e.name, e.is_dir(follow_symlinks=False)) for e in entries]
+        except OSError as e:
+            if e.errno not in GONE:
+                raise
+            return []
 
     def copy_one(self, e):
         src = os.path.join(self.volume, e.path)

@@ -69,17 +69,23 @@ def same_bytes(a, b):
                 return True
 
 
-def tree(top):
-    """Every path below top, as bytes relative to it, parents first."""
+def tree(top, unread=None):
+    """Every path below top, as bytes relative to it, parents first.  unread: takes directories that cannot be read, and
+    why, which is an error otherwise."""
     todo = [b""]
     while todo:
         at = todo.pop()
-        with os.scandir(reach(top, at)) as entries:
-            for e in entries:
-                path = os.path.join(at, e.name) if at else e.name
-                yield path
-                if e.is_dir(follow_symlinks=False):
-                    todo.append(path)
+        try:
+            with os.scandir(reach(top, at)) as entries:
+                for e in entries:
+                    path = os.path.join(at, e.name) if at else e.name
+                    yield path
+                    if e.is_dir(follow_symlinks=False):
+                        todo.append(path)
+        except OSError as e:
+            if unread is None:
+                raise
+            unread[at] = e.strerror
 
 
 class Selection:
@@ -102,23 +108,31 @@ class Selection:
         return ([b"--scope=" + self.scope] if self.scope else []) + [b"--exclude=" + glob for glob in self.exclude]
 
 
-def differences(a, b, mtimes=True, content=True, selection=Selection()):
-    """What distinguishes tree a (the volume) from b (the mirror): a list of sentences."""
-    out = []
-    in_a = {p for p in tree(a) if p in selection}
+def differences(a, b, mtimes=True, content=True, selection=Selection(), tell_unread=False):
+    """What distinguishes tree a (the volume) from b (the mirror): a list of sentences.  tell_unread: what of a cannot be
+    read is one of them, and no error."""
+    out, unread = [], {} if tell_unread else None
+    in_a = {p for p in tree(a, unread) if p in selection}
     in_b = {p for p in tree(b) if not selection.bears(p)}
     out += [f"missing in the mirror: {lists.escape(p)}" for p in sorted(in_a - in_b, key=lists.key)]
     out += [f"only in the mirror: {lists.escape(p)}" for p in sorted(in_b - in_a, key=lists.key)]
     groups = {}, {}
     for path in sorted(in_a & in_b, key=lists.key):
         pa, pb = reach(a, path), reach(b, path)
-        sa, sb = os.lstat(pa), os.lstat(pb)
-        what = one_difference(pa, sa, pb, sb, mtimes, content)
+        try:
+            sa, sb = os.lstat(pa), os.lstat(pb)
+            what = one_difference(pa, sa, pb, sb, mtimes, content)
+        except OSError as e:
+            if unread is None:
+                raise
+            unread[path] = e.strerror
+            continue
         if what:
             out.append(f"{what}: {lists.escape(path)}")
         if not stat.S_ISDIR(sa.st_mode):
             groups[0].setdefault(sa.st_ino, []).append(path)
             groups[1].setdefault(sb.st_ino, []).append(path)
+    out += [f"cannot be read ({why}): {lists.escape(path)}" for path, why in sorted((unread or {}).items())]
     mine, theirs = ({tuple(g) for g in group.values()} for group in groups)
     return out + ["hard links differ: " + " ".join(lists.escape(p) for p in group) for group in sorted(mine - theirs)]
 

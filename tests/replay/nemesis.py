@@ -20,7 +20,6 @@ Faults are words that test-nemesis.sh does, asked through a pipe.  Two kinds, dr
                   the clock of an agent steps; gbackup-cli is killed at any moment.  As many as come.
 """
 
-import errno
 import hashlib
 import json
 import os
@@ -28,6 +27,7 @@ import random
 import re
 import shutil
 import signal
+import stat
 import subprocess
 import sys
 import threading
@@ -38,36 +38,56 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import lists  # noqa: E402
 import live  # noqa: E402
 import mirror  # noqa: E402
+import weather  # noqa: E402
 
 Failed = live.Failed
 NODES = ("n1", "n2", "n3")
-PATIENCE = 150  # seconds for which a user or a reader tries again what a fault of the volume spoiled
 ANNOUNCED = (1, 2, 3, 4, 69)
-WEATHER = (errno.EIO, errno.ENOTCONN, errno.ETIMEDOUT, errno.EROFS, errno.EAGAIN, errno.EBADFD, errno.ENODATA, errno.EBUSY)
-
-
-def patiently(what, *args):
-    end = time.monotonic() + PATIENCE
-    while True:
-        try:
-            return what(*args)
-        except OSError as e:
-            if e.errno not in WEATHER or time.monotonic() > end:
-                raise
-            time.sleep(0.3)
 
 
 class User(live.User):
+    """Works with what the mount gives."""
+
+    def __init__(self, *args):
+        self.weather = weather.Weather(lambda text: self.log.write(text + "\n"))
+        super().__init__(*args)
+
     def look(self):
-        return patiently(super().look)
+        self.kinds = {path: "d" if stat.S_ISDIR(st.st_mode) else "f" if stat.S_ISREG(st.st_mode) else "o"
+                      for path, st in self.weather.tree(self.top)}
 
 
 class Consumer(live.Consumer):
-    def copy_now(self, e, src):
-        patiently(super().copy_now, e, src)
+    """What the mount does not give is tried again with the next list; in the end compare() wants to know why."""
 
-    def copy_below(self, path):
-        patiently(super().copy_below, path)
+    def __init__(self, top, volume, note, careful, patiently):
+        super().__init__(top, volume, note, careful)
+        self.patiently = patiently
+        self.owed, self.owed_below = set(), set()  # listed, and not given: paths, directories
+
+    def copy(self, entries, moved):
+        owed, self.owed = self.owed & self.unread, set()
+        below, self.owed_below = self.owed_below, set()
+        super().copy(entries, moved)
+        for path in sorted(owed, key=lists.key):
+            self.copy_one(lists.Entry("MODIFY", path))
+        for path in sorted(below, key=lists.key):
+            self.copy_below(path)
+
+    def copy_now(self, e, src):
+        try:
+            self.patiently(e.path, super().copy_now, e, src)
+        except weather.GivenUp:
+            self.skip(e, "not given by the mount")
+            self.owed.add(e.path)
+
+    def names_in(self, at):
+        try:
+            return self.patiently(at, super().names_in, at)
+        except weather.GivenUp:
+            self.count("directory not given by the mount")
+            self.owed_below.add(at)
+            return []
 
     def copied(self, top):
         """This mirror once more, at top: the same names, links and times, other inodes."""
@@ -75,10 +95,17 @@ class Consumer(live.Consumer):
         new = object.__new__(Consumer)
         new.__dict__.update(self.__dict__)
         new.top, new.aside, new.unread = top, top + b".aside", set(self.unread)
+        new.owed, new.owed_below = set(self.owed), set(self.owed_below)
         inode = {os.lstat(os.path.join(self.top, p)).st_ino: os.lstat(os.path.join(top, p)).st_ino for p in mirror.tree(self.top)}
         new.owner = {inode[i]: v for i, v in self.owner.items() if i in inode}
         new.inodes = {v: inode[i] for v, i in self.inodes.items() if i in inode}
         return new
+
+
+def bricks_of(o):
+    """The bricks of its volume, as folders."""
+    return [os.path.join(o.bricks, node, b) for node in NODES for b in os.listdir(os.path.join(o.bricks, node))
+            if b.startswith(o.volume + "-")]
 
 
 def unescape(text):
@@ -189,19 +216,10 @@ class Nemesis(threading.Thread):
         if kind == "crash":
             self.shell("revive", node, str(self.rng.choice((0, 0, 0, -30, 30, 400, -400))))
         self.shell("node_back", node)
-        self.to_heal = self.indexed()
+        self.to_heal = self.bricks().indexed()
 
-    def indexed(self):
-        """What the indices of heals hold, as (brick, gfid)."""
-        out = set()
-        for node in NODES:
-            top = os.path.join(self.o.bricks, node)
-            for brick in os.listdir(top):
-                for index in ("xattrop", "dirty"):
-                    folder = os.path.join(top, brick, ".glusterfs/indices", index)
-                    if brick.startswith(self.o.volume + "-") and os.path.isdir(folder):
-                        out |= {(brick, name) for name in os.listdir(folder) if not name.startswith(index)}
-        return out
+    def bricks(self):
+        return weather.Bricks(bricks_of(self.o), self.o.volume, 3 if self.o.type == "rep3" else 2)
 
     def healed(self, seconds):
         """Whether all that waited for a heal got it, and what that made wait, too.  The users go on, so there are
@@ -210,7 +228,7 @@ class Nemesis(threading.Thread):
         while True:
             self.shell("heal")
             time.sleep(1)
-            now = self.indexed()
+            now = self.bricks().indexed()
             left = self.to_heal & now
             if not left:
                 self.to_heal, was = now, self.to_heal
@@ -234,14 +252,16 @@ class Nemesis(threading.Thread):
         self.away = None
 
     def all_healed(self):
-        """When nobody works on the volume."""
-        for _ in range(90):
-            left = self.indexed()
-            if not left:
-                return
+        """When nobody works on the volume.  Returns what cannot be healed, as gfids."""
+        bricks, tries = self.bricks(), 0
+        while True:
+            left, tries = bricks.indexed(), tries + 1
+            if not left or tries > 15 and all(bricks.beyond_help(gfid) for _, gfid in left):
+                return {gfid for _, gfid in left}
+            if tries > 90:
+                raise Failed(f"the volume does not heal: {sorted(left)[:3]}")
             self.shell("heal")
             time.sleep(2)
-        raise Failed(f"the volume does not heal: {sorted(left)[:3]}")
 
     def quiet(self):
         if self.error:
@@ -254,7 +274,8 @@ class Seed(live.Seed):
         self.session = f"nemesis-{seed}"
         self.statuses, self.attempt, self.mirrors, self.kept_to = {}, 0, {}, None
         self.must_base = False  # generation that has to be the next list's base; None: any we know
-        self.looks, self.damaged = 0, []
+        self.looks, self.damaged, self.stuck = 0, [], set()
+        self.patiently = weather.Weather(self.note)
 
     # ---- commands -----------------------------------------------------------------------------------
 
@@ -364,7 +385,7 @@ class Seed(live.Seed):
         top = os.fsencode(os.path.join(self.folder, f"mirror-{self.attempt}"))
         self.note(f"applying {os.path.basename(file)}: {told['kind']}, {base} to {generation}, bricks " +
                   " ".join(f"{b['brick']}:{b['used']}" for b in told["bricks"]))
-        consumer = Consumer(top, self.mount, self.note, True) if full else self.mirrors[base].copied(top)
+        consumer = Consumer(top, self.mount, self.note, True, self.patiently) if full else self.mirrors[base].copied(top)
         stats = consumer.apply(entries)
         self.note(f"{os.path.basename(file)}: {stats}")
         for what, n in stats.items():
@@ -440,12 +461,31 @@ class Seed(live.Seed):
             users.stop()
             nemesis.end_asked.set()
         self.note("the users are gone")
-        nemesis.all_healed()
+        self.unhealed(nemesis.all_healed())
         self.look_around()
         time.sleep(self.rng.choice((0, 0, 4, 7)))
         self.note(f"{counted} lists counted while there were faults")
         self.judge()
         shell("no_volume", self.o.volume)
+
+    def unhealed(self, gfids):
+        self.stuck = {bytes.fromhex(g.replace("-", "")) for g in gfids}
+        for g in sorted(gfids):
+            self.note(f"beyond help: {g}")
+
+    def look_around(self):
+        for _ in range(2):
+            for _ in self.patiently.tree(self.mount):
+                pass
+
+    def given_up(self):
+        """How often a user, or the reader of a list, gave up waiting for a path."""
+        n = 0
+        for name in os.listdir(self.folder):
+            if name == "log" or name.endswith(".log"):
+                with open(os.path.join(self.folder, name), encoding="utf-8", errors="replace") as f:
+                    n += sum("given up: " in line for line in f)
+        return n
 
     def must_zero(self, *args):
         status, said, _ = self.cli(*args)
@@ -465,26 +505,23 @@ class Seed(live.Seed):
         raise Failed(f"{found[0]} ({len(found)} in all, {len(again)} a moment later, {len(later)} after one more list)")
 
     def compare(self, name):
+        """Bricks hold different objects by one name, or all blame each other, and no heal ends that: GlusterFS itself lost
+        its way (a linkto file of what a rename replaced, say).  What the mount shows there is no tree that a list
+        could tell of.  Everything else counts, also what the mount does not give."""
         self.consumer = self.mirrors[self.must_base]
-        return [line for line in super().compare(name) if not self.is_damaged(line)]
+        found = mirror.differences(self.mount, self.consumer.top, tell_unread=True)
+        with open(os.path.join(self.folder, f"round-{name}.diff"), "w") as f:
+            f.write("".join(line + "\n" for line in found))
+        return [line for line in found if not self.is_damaged(line)]
 
     def is_damaged(self, line):
-        """Bricks hold different objects by this name, and no heal waits: GlusterFS itself lost its way (a linkto file of
-        what a rename replaced, say).  What the mount shows there is no tree that a list could tell of."""
-        path = unescape(line.rsplit(": ", 1)[1])
-        gfids = set()
-        for node in NODES:
-            top = os.fsencode(os.path.join(self.o.bricks, node))
-            for brick in os.listdir(top):
-                try:
-                    if brick.startswith(os.fsencode(self.o.volume + "-")):
-                        gfids.add(os.getxattr(os.path.join(top, brick, path), "trusted.gfid", follow_symlinks=False))
-                except OSError:
-                    pass
-        if len(gfids) > 1:
+        bricks = self.nemesis.bricks()
+        if not any(bricks.is_damaged(unescape(path), self.stuck) for path in line.rsplit(": ", 1)[1].split(" ")):
+            return False
+        if line not in self.damaged:
             self.damaged.append(line)
-            self.note(f"bricks disagree: {line}: {[g.hex() for g in gfids]}")
-        return len(gfids) > 1
+            self.note(f"damaged: {line}")
+        return True
 
     def run(self):
         os.makedirs(self.folder)
@@ -495,6 +532,8 @@ class Seed(live.Seed):
                 why = f"{type(e).__name__}: {e}" if isinstance(e, OSError) else str(e)
                 self.note("FAILED: " + "".join(traceback.format_exception(e)))
                 return why
+            finally:
+                self.given = self.given_up()
         shutil.rmtree(os.fsencode(self.folder))
         return None
 
@@ -512,7 +551,10 @@ class Seed(live.Seed):
         told = [f"{n} times {s}" for s, n in sorted(self.statuses.items())]
         told.append("slowest look {1} {0:.1f} s".format(*self.longest_look) if self.looks else "no looks")
         told += [f"{k}: {v}" for k, v in sorted(self.stats.items())]
-        told += [f"bricks disagree, GlusterFS's fault: {line}" for line in self.damaged]
+        told.append(f"{self.given} paths given up")
+        told += [f"{len(self.stuck)} beyond help"] if self.stuck else []
+        told += [f"damaged by GlusterFS: {line}" for line in self.damaged[:5]]
+        told += [f"{len(self.damaged)} damaged in all"] if len(self.damaged) > 5 else []
         return ", ".join(told)
 
 
@@ -531,7 +573,7 @@ def options():
 
 def main():
     o = options()
-    live.User = User
+    live.User, live.Users.patience = User, weather.PATIENCE + 60
     seed = Seed(o, int(o.seeds))
     report = os.fdopen(o.report, "w", buffering=1)
     start = time.monotonic()

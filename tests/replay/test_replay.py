@@ -6,6 +6,7 @@ writes the ideal list, and the mirror must follow.  Then each line of the ideal 
 that must not pass.  Files of made-up lists hold lists.read() to its promises.
 """
 
+import errno
 import json
 import os
 import random
@@ -18,6 +19,7 @@ import unittest
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import lists  # noqa: E402
 import mirror  # noqa: E402
+import weather  # noqa: E402
 import workload  # noqa: E402
 
 GFID = "b3f1a2c4-0000-4000-8000-0000000000%02x"
@@ -246,6 +248,102 @@ class Lists(unittest.TestCase):
             f.flush()
             with self.assertRaises(lists.BadList):
                 lists.read(f.name)
+
+
+class Given(unittest.TestCase):
+    """weather.Weather: what is tried again, and what is not."""
+
+    def answers(self, *answers):
+        answers = list(answers)
+
+        def what():
+            n = answers.pop(0)
+            if n:
+                raise OSError(n, os.strerror(n))
+            return "given"
+        return what
+
+    def test_what_a_fault_spoils_is_tried_again_and_everything_else_is_told(self):
+        patiently = weather.Weather(lambda text: None, patience=60)
+        self.assertEqual(patiently(b"a", self.answers(errno.EIO, errno.ENOTCONN, 0)), "given")
+        for n in (errno.ENOENT, errno.ESTALE, errno.EACCES):
+            with self.subTest(errno=n), self.assertRaises(OSError):
+                patiently(b"a", self.answers(n))
+
+    def test_who_waited_in_vain_does_not_wait_again_but_looks(self):
+        told = []
+        patiently = weather.Weather(told.append, patience=0)
+        for _ in range(2):
+            with self.assertRaises(weather.GivenUp):
+                patiently(b"a", self.answers(errno.EIO))
+        self.assertEqual(told, ["given up: a: Input/output error"])
+        patiently.patience = 3600
+        with self.assertRaises(weather.GivenUp):
+            patiently(b"a/b", self.answers(errno.EIO))
+        self.assertEqual(patiently(b"a", self.answers(0)), "given")
+        self.assertEqual(patiently.lost, {})
+
+
+@unittest.skipUnless(os.geteuid() == 0, "trusted xattrs are root's")
+class Damaged(unittest.TestCase):
+    """weather.Bricks: two sets of two bricks."""
+
+    def setUp(self):
+        self.folder = tempfile.mkdtemp()
+        self.addCleanup(shutil.rmtree, self.folder)
+        self.tops = [os.path.join(self.folder, f"v-{i}") for i in range(4)]
+        for top in self.tops:
+            os.mkdir(top)
+            os.setxattr(top, "trusted.gfid", b"\0" * 15 + b"\1")
+        self.bricks = weather.Bricks(self.tops, "v", 2)
+
+    def put(self, path, number, *on, blames=()):
+        for i in on:
+            at = os.path.join(self.tops[i], path)
+            os.makedirs(at)
+            os.setxattr(at, "trusted.gfid", bytes([number] * 16))
+            for blamed in blames:
+                os.setxattr(at, f"trusted.afr.v-client-{blamed}", bytes(11) + b"\1")
+
+    def is_damaged(self, path, *stuck):
+        return self.bricks.is_damaged(path, set(stuck))
+
+    def test_what_one_set_has_or_one_brick_lacks_is_not(self):
+        self.put("whole", 2, 0, 1)
+        self.put("lacking", 3, 0)
+        self.put("blamed", 4, 0, blames=[1])
+        self.put("blamed", 4, 1)
+        for path in (b"whole", b"lacking", b"blamed", b"nowhere", b"nowhere/below"):
+            self.assertFalse(self.is_damaged(path), path)
+
+    def test_two_objects_by_one_name(self):
+        self.put("a", 2, 0)
+        self.put("a", 3, 1)
+        self.put("b", 4, 1)
+        self.put("b", 5, 2)
+        for path in (b"a", b"a/below", b"b"):
+            self.assertTrue(self.is_damaged(path), path)
+        self.assertFalse(self.is_damaged(b"c"))
+
+    def test_all_blame_each_other(self):
+        self.put("a", 2, 0, blames=[1])
+        self.put("a", 2, 1, blames=[0])
+        self.assertTrue(self.is_damaged(b"a/below"))
+
+    def test_a_name_on_some_bricks_counts_where_heals_are_stuck(self):
+        self.put("d", 2, 0, 1)
+        self.put("d/a", 3, 0)
+        self.assertFalse(self.is_damaged(b"d/a"))
+        self.assertTrue(self.is_damaged(b"d/a", b"\2" * 16))
+
+    def test_beyond_help_is_a_directory_with_a_name_of_two_objects(self):
+        gfid = "02020202-0202-0202-0202-020202020202"
+        handle = os.fsdecode(self.bricks.handle(gfid))
+        for i, number in ((0, 3), (1, 3)):
+            self.put(f"{handle}/a", number, i)
+        self.assertFalse(self.bricks.beyond_help(gfid))
+        os.setxattr(os.path.join(self.tops[1], handle, "a"), "trusted.gfid", b"\4" * 16)
+        self.assertTrue(self.bricks.beyond_help(gfid))
 
 
 if __name__ == "__main__":
