@@ -286,6 +286,8 @@ static int list_first(const struct gb_cli *c, struct gb_volume *v, struct gb_win
         w->expand = true;
         w->first = true;
         ops = collect(c, v, w, err);
+        memset(w->full_sets, 0, v->n_sets * sizeof(*w->full_sets)); /* all of them, anyway */
+        w->n_full_sets = 0;
         if (ops && (!measures(l) || choose_by(choose_measured, c, v, l, &ops, err) == 0) &&
             gb_sorter_finish(ops, err) == 0)
                 f = gb_fold_new(ops, err);

@@ -314,7 +314,8 @@ static int reduce(struct collect *k, struct gb_error *err)
                                           .settle = settle,
                                           .doubt = gb_window_doubt,
                                           .carry = gb_window_carry,
-                                          .unplaced = k->window->full_on_gap ? unplaced : NULL};
+                                          .unplaced = k->window->full_on_gap || k->window->first ? unplaced
+                                                                                                 : NULL};
         struct gb_reduce *r;
         int rc;
 

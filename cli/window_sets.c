@@ -102,11 +102,14 @@ static int check_former(struct collect *k, struct gb_error *err)
 {
         if (!k->former.code)
                 return 0;
-        if (!k->window->full_on_gap) {
+        if (!k->window->full_on_gap && !k->window->first) {
                 *err = k->former;
                 return -1;
         }
-        gb_say("%s; everything is listed in full", k->former.text);
+        if (k->window->first)
+                gb_note(k->cli, "directories moved while the volume was scanned; scanning it once more");
+        else
+                gb_say("%s; everything is listed in full", k->former.text);
         for (unsigned set = 0; set < k->volume->n_sets; set++)
                 k->window->full_sets[set] = true;
         k->window->n_full_sets = k->volume->n_sets;

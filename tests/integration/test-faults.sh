@@ -238,6 +238,26 @@ start_agents n1
 run_cli 0 s-pair --format=jsonl --out-file="$T/got.jsonl"
 is "$(generations s-pair committed | wc -w)" 1 "generations"
 
+it "a first list where records do not tell where a directory was: it has all names nevertheless"
+mkdir "$pair/from" "$pair/onto"
+mkdir "$pair"/{from,onto}/{1..260}
+echo 1 >"$pair/onto/7/lost"
+settle pair
+run_cli 0 register s-first n1 pair
+start_cli s-first -0 --out-file="$T/got"
+hold_stream n1
+rm "$pair/onto/7/lost"
+python3 -c 'import os, sys
+for i in range(1, 261): os.rename(f"{sys.argv[1]}/from/{i}", f"{sys.argv[1]}/onto/{i}")' "$pair"
+let_go n1
+ended 0 "first list"
+grep -q "scanning it once more" "$ERR" || problem "it knew where the directory was: nothing is shown: $(cat "$ERR")"
+found "$pair" >"$T/want.pair"
+python3 -c 'import sys
+want, got = (set(open(f, "rb").read().split(b"\0")) for f in sys.argv[1:])
+sys.exit(b"not listed: %r" % sorted(want - got)[:3] if want - got else 0)' "$T/want.pair" "$T/got" || problem "names are missing"
+rm -r "$pair/from" "$pair/onto"
+
 it "an agent missed a run: what was recorded between its sibling's cut and its new position is in the list after"
 kill_agent n1 -KILL
 echo x >"$pair/without-n1"
