@@ -1,12 +1,15 @@
 #!/usr/bin/env python3
-"""interrupt.py DELAY_MS COMMAND... - SIGINT after a delay.  Prints the exit status, and how many milliseconds
-the program lived on (0: it had ended before).  The delay begins when the program has its signal handlers."""
+"""interrupt.py [--hold PID]... DELAY_MS COMMAND... - SIGINT after a delay.  Prints the exit status, and how many
+milliseconds the program lived on (0: it had ended before).  The delay begins when the program has its signal handlers.
+
+--hold: at that moment the children of the process PID, the workers of a gbackupd, are stopped, so that nothing that the
+program waits for comes; when it has ended they go on.
+"""
 import os
 import signal
 import subprocess
 import sys
 import time
-
 
 
 def catches_interrupt(pid):
@@ -16,7 +19,21 @@ def catches_interrupt(pid):
     return int(caught.split()[1], 16) & 2 and os.readlink(f"/proc/{pid}/exe").endswith("gbackup-cli")
 
 
-delay, command = float(sys.argv[1]) / 1000, sys.argv[2:]
+def tell_children(parents, sig):
+    for parent in parents:
+        with open(f"/proc/{parent}/task/{parent}/children") as f:
+            for child in f.read().split():
+                try:
+                    os.kill(int(child), sig)
+                except ProcessLookupError:
+                    pass
+
+
+words, hold = sys.argv[1:], []
+while words[0] == "--hold":
+    hold.append(words[1])
+    del words[:2]
+delay, command = float(words[0]) / 1000, words[1:]
 with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as p:
     while p.poll() is None and not catches_interrupt(p.pid):
         time.sleep(0.001)
@@ -24,8 +41,12 @@ with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNU
         p.wait(delay)
         lived = 0
     except subprocess.TimeoutExpired:
+        tell_children(hold, signal.SIGSTOP)
         asked = time.monotonic()
         p.send_signal(signal.SIGINT)
-        p.wait(20)
-        lived = (time.monotonic() - asked) * 1000
+        try:
+            p.wait(20)
+        finally:
+            lived = (time.monotonic() - asked) * 1000
+            tell_children(hold, signal.SIGCONT)
 print(p.returncode, round(lived))

@@ -221,10 +221,13 @@ class Consumer:
         return moved
 
     def put(self, entries, moved):
-        """RENAME and NEW put something in the place of whatever is there."""
+        """RENAME and NEW put something in the place of whatever is there; but a NEW directory may be one that is known,
+        and what was in another one is said to be gone name by name."""
         new = [i for i, e in enumerate(entries) if e.op in ("RENAME", "NEW")]
         for i in sorted(new, key=lambda i: lists.depth(entries[i].path)):
             at = self.at(entries[i].path)
+            if entries[i].op == "NEW" and entries[i].type == "d" and os.path.isdir(at) and not os.path.islink(at):
+                continue
             self.drop(at)
             if i in moved:
                 self.parents(at)

@@ -253,15 +253,15 @@ class Nemesis(threading.Thread):
 
     def all_healed(self):
         """When nobody works on the volume.  Returns what cannot be healed, as gfids."""
-        bricks, tries = self.bricks(), 0
-        while True:
-            left, tries = bricks.indexed(), tries + 1
-            if not left or tries > 15 and all(bricks.beyond_help(gfid) for _, gfid in left):
+        left, same = None, 0
+        for _ in range(90):
+            was, left = left, self.bricks().indexed()
+            same = same + 1 if left == was else 0
+            if not left or same == 20:
                 return {gfid for _, gfid in left}
-            if tries > 90:
-                raise Failed(f"the volume does not heal: {sorted(left)[:3]}")
             self.shell("heal")
             time.sleep(2)
+        raise Failed(f"the volume does not end to heal: {sorted(left)[:3]}")
 
     def quiet(self):
         if self.error:

@@ -336,15 +336,6 @@ class Damaged(unittest.TestCase):
         self.assertFalse(self.is_damaged(b"d/a"))
         self.assertTrue(self.is_damaged(b"d/a", b"\2" * 16))
 
-    def test_beyond_help_is_a_directory_with_a_name_of_two_objects(self):
-        gfid = "02020202-0202-0202-0202-020202020202"
-        handle = os.fsdecode(self.bricks.handle(gfid))
-        for i, number in ((0, 3), (1, 3)):
-            self.put(f"{handle}/a", number, i)
-        self.assertFalse(self.bricks.beyond_help(gfid))
-        os.setxattr(os.path.join(self.tops[1], handle, "a"), "trusted.gfid", b"\4" * 16)
-        self.assertTrue(self.bricks.beyond_help(gfid))
-
 
 if __name__ == "__main__":
     unittest.main()

@@ -106,10 +106,6 @@ class Bricks:
         return out
 
     @staticmethod
-    def handle(gfid):
-        return os.fsencode(f".glusterfs/{gfid[:2]}/{gfid[2:4]}/{gfid}")
-
-    @staticmethod
     def gfid(at):
         try:
             return os.getxattr(at, "trusted.gfid", follow_symlinks=False)
@@ -136,22 +132,9 @@ class Bricks:
         except OSError:
             return False
 
-    def beyond_help(self, gfid):
-        """Whether GlusterFS can never heal this: nobody to heal from, or a directory with a name that has two objects."""
-        handle = self.handle(gfid)
-        if self.accused(os.path.join(handle, b".")) or self.accused(handle):
-            return True
-        names = set()
-        for brick in (os.fsencode(b) for bricks in self.sets for b in bricks):
-            try:
-                names |= set(os.listdir(os.path.join(brick, handle)))
-            except OSError:
-                pass
-        return any(self.differ(os.path.join(handle, name)) for name in names)
-
     def is_damaged(self, path, stuck):
-        """Whether no tree can be told of at this path.  stuck: gfids beyond help, in whose directories names may be on some
-        bricks only."""
+        """Whether no tree can be told of at this path.  stuck: gfids that do not heal, in whose directories names may be on
+        some bricks only."""
         for p in above(path):
             if self.differ(p) or self.accused(p):
                 return True
