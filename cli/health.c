@@ -224,13 +224,12 @@ void gb_health_close(struct gb_health *h)
 
 /* ---- words ---- */
 
-const char *gb_time_text(int64_t when, const char *never, char out[32])
+const char *gb_time_text(int64_t when, const char *never, char out[GB_ISO_TIME])
 {
-        time_t t = (time_t)when;
-        struct tm tm;
-
-        if (!when || !gmtime_r(&t, &tm) || !strftime(out, 32, "%Y-%m-%dT%H:%M:%SZ", &tm))
-                snprintf(out, 32, "%s", never);
+        if (when)
+                gb_iso_time(when, out);
+        else
+                snprintf(out, GB_ISO_TIME, "%s", never);
         return out;
 }
 

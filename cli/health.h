@@ -4,6 +4,7 @@
 #ifndef GB_HEALTH_H
 #define GB_HEALTH_H
 
+#include "base/clock.h"
 #include "volume.h"
 
 /* A node as its agent presents itself. */
@@ -53,7 +54,7 @@ int gb_health_open(const struct gb_cli *c, const char *host, const char *volume,
 void gb_health_close(struct gb_health *h);
 
 /* "2026-01-31T12:00:00Z", or `never` for 0. */
-const char *gb_time_text(int64_t when, const char *never, char out[32]);
+const char *gb_time_text(int64_t when, const char *never, char out[GB_ISO_TIME]);
 const char *gb_kind_text(gbx_session_kind kind);
 /* "5 s", "3 min", "2.5 h", "4 d". */
 const char *gb_age_text(int64_t seconds, char out[32]);

@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "certs.h"
 #include "examine.h"
 #include "findings.h"
@@ -49,15 +50,6 @@ struct look {
         bool sessions; /* some session has a position here */
         gb_deadline until;
 };
-
-static void iso_time(int64_t seconds, char out[32])
-{
-        time_t t = (time_t)seconds;
-        struct tm tm;
-
-        if (!gmtime_r(&t, &tm) || !strftime(out, 32, "%Y-%m-%dT%H:%M:%SZ", &tm))
-                snprintf(out, 32, "%" PRId64, seconds);
-}
 
 /* ---- the node ---- */
 
@@ -98,7 +90,7 @@ static void look_at_session(struct look *l, const gbx_session *s, const struct g
                            "unregister the session and register it again",
                            "registered for an earlier volume of this name");
         if (s->pending.generation.gbx_name_len) {
-                iso_time(s->pending.when, when);
+                gb_iso_time(s->pending.when, when);
                 gb_finding(&l->f, GBX_NOTE, "session-prepared", name,
                            "gbackup-cli commit SESSION if the list was backed up, else abort",
                            "prepared at %s and neither committed nor aborted", when);
@@ -193,7 +185,7 @@ static void tell_event(struct look *l, char *line, int64_t since)
         for (char *p = end; *p; p++)
                 if ((unsigned char)*p < 0x20)
                         *p = ' ';
-        iso_time(at, when);
+        gb_iso_time(at, when);
         gb_finding(&l->f, GBX_NOTE, "event", "", "nothing, if it was meant", "%s: gluster volume%.300s", when,
                    end);
 }
