@@ -4,7 +4,8 @@
 #
 # GB_BUILD              build folder; configure it without sanitizers and with -O2
 # GB_BENCH_FILES        files of the volume of 16 bricks (1000000)
-# GB_BENCH_GFIDS        objects that change in the volume of one brick (300000)
+# GB_BENCH_GFIDS        objects that change in the volume of one brick (300000); several: one after the other, anew
+# GB_BENCH_MEMORY       memory_limit that makes it spill (16M)
 # GB_BENCH_STREAMS      bricks of the third volume, each a process (200)
 
 GB_TESTNAME=scale
@@ -12,7 +13,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 # shellcheck source=tests/integration/node.sh
 . "$here/../integration/node.sh"
 
-files=${GB_BENCH_FILES:-1000000} gfids=${GB_BENCH_GFIDS:-300000} streams=${GB_BENCH_STREAMS:-200}
+files=${GB_BENCH_FILES:-1000000} all_gfids=${GB_BENCH_GFIDS:-300000} little=${GB_BENCH_MEMORY:-16M} streams=${GB_BENCH_STREAMS:-200}
 failed=0 memory=256M
 problem() {
         echo "scale: $1" >&2
@@ -52,7 +53,7 @@ start_node
 export GBACKUP_CLI_STATE=$T/state/cli
 mkdir -p "$T/state" "$T/bricks"
 mount -t tmpfs -o size=90%,nr_inodes=0 tmpfs "$T/bricks" || gb_die "no tmpfs"
-for helper in measure brickmaker; do
+for helper in measure brickmaker barechanges; do
         ${CC:-gcc} -std=gnu17 -D_GNU_SOURCE -O2 -pthread -o "$T/$helper" "$here/$helper.c" -lxxhash || gb_die "cannot compile $helper"
 done
 
@@ -68,31 +69,42 @@ if [ "$files" -gt 0 ]; then
         rm -rf "$T"/bricks/*
 fi
 
-if [ "$gfids" -gt 0 ]; then
+for gfids in $all_gfids; do
+        [ "$gfids" -gt 0 ] || continue
         many_bricks one 1 "$gfids"
         start_gbackupd
-        for s in plenty little; do
+        for s in plenty spilling; do
                 "$CLI" -q register $s "$HOST" one >"$T/out" 2>"$T/err" || problem "register: $(cat "$T/err")"
         done
         sleep 16
-        for s in plenty little; do "$CLI" -q $s --out-file="$T/first" || problem "the first run fails"; done
+        for s in plenty spilling; do "$CLI" -q $s --out-file="$T/first" || problem "the first run fails"; done
         stop_gbackupd
         gv stop one force
+        since=$(date +%s)
         "$T/brickmaker" change -v one "$gfids" 0 "$gfids" 0 "$gfids" 0 0 "$(brick_path one 0)" >"$T/truth" ||
                 gb_die "cannot change the brick"
         gv start one
         wait_for 60 brick_is_up one 0 || gb_die "one: the brick does not start"
         # The same data beside 16 MiB as ten million gfids beside 256 MiB are some 600,000.
-        for s in plenty little; do
-                [ $s = plenty ] && memory=4G || memory=16M
+        for s in plenty spilling; do
+                [ $s = plenty ] && memory=4G || memory=$little
                 start_gbackupd
                 # A prepared list may be prepared again.
                 peaks "$gfids gfids, memory_limit $memory" "$CLI" -q prepare $s --out-file="$T/$s"
                 stop_gbackupd
         done
-        cmp -s "$T/plenty" "$T/little" || problem "lists differ"
-        echo "# $(wc -l <"$T/little") paths"
-fi
+        "$T/measure" run "$T/times" "bare loop" 0 "$T/out" "$T/barechanges" $((since - 1)) "$(brick_path one 0)" ||
+                problem "bare loop"
+        tail -n 1 "$T/times" | awk '{ printf "bare loop: %.2f s, CPU %.2f s\n", $(NF - 3), $(NF - 2) }'
+        cmp -s "$T/plenty" "$T/spilling" || problem "lists differ"
+        echo "# $(wc -l <"$T/spilling") paths"
+        start_gbackupd
+        for s in plenty spilling; do "$CLI" -q unregister $s || problem "unregister $s"; done
+        stop_gbackupd
+        gv stop one force
+        gv delete one
+        rm -rf "$T"/bricks/* "$T"/plenty "$T"/spilling "$T/first" "$T/truth"
+done
 
 # The last one, because glusterd takes minutes to stop so many bricks; they end with the box.
 if [ "$streams" -gt 0 ]; then
