@@ -8,6 +8,8 @@ requires "the filter is written for x86_64" test "$(uname -m)" = x86_64
 # What a real unit has as its program.
 unit=$GB_BUILD/daemon/gbackupd.service
 real=$AGENT AGENT=$T/agent
+# A sanitizer cannot write a file there, nor look for leaks behind the filter.
+export ASAN_OPTIONS=${ASAN_OPTIONS:-}:log_path=stderr:detect_leaks=0 UBSAN_OPTIONS=${UBSAN_OPTIONS:-}:log_path=stderr
 printf '#!/bin/sh\nexec python3 %s %s %s "$@"\n' "$GB_HERE/confined.py" "$unit" "$real" >"$AGENT" && chmod +x "$AGENT"
 
 make_volume v 2x2

@@ -259,6 +259,7 @@ sys.exit(b"not listed: %r" % sorted(want - got)[:3] if want - got else 0)' "$T/w
 rm -r "$pair/from" "$pair/onto"
 
 it "an agent missed a run: what was recorded between its sibling's cut and its new position is in the list after"
+run_cli 0 s-pair --out-file="$T/got" # n2 has told a whole window again
 kill_agent n1 -KILL
 echo x >"$pair/without-n1"
 run_cli 0 s-pair --out-file="$T/got"
