@@ -23,6 +23,8 @@ import time
 import lists
 
 COPY = 1 << 20
+PATIENCE = 60  # seconds for which a mount may say so of what is being migrated or healed, on a busy machine
+PASSING = (errno.ESTALE, errno.EBADFD, errno.EIO)
 ACLS = ("system.posix_acl_access", "system.posix_acl_default")
 
 
@@ -267,13 +269,14 @@ class Mirror:
         return st
 
     def patiently(self, e):
-        """A mount may say ESTALE for a moment of what is being migrated."""
-        for i in range(15):
+        """A mount may say so for a moment of what is being migrated, or healed."""
+        for left in reversed(range(PATIENCE)):
             try:
                 return self.copy_one(e)
             except OSError as error:
-                if error.errno not in (errno.ESTALE, errno.EBADFD) or i == 14:
+                if error.errno not in PASSING or not left:
                     raise
+                self.count(errno.errorcode[error.errno])
                 time.sleep(1)
 
     def copy_one(self, e):

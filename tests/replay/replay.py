@@ -162,11 +162,11 @@ class Seed:
     def differences(self):
         """A mount may say ESTALE for a moment of what is being migrated."""
         mtimes = not self.o.no_mtime and not self.life.unhealed
-        for last in (False,) * 14 + (True,):
+        for left in reversed(range(mirror.PATIENCE)):
             try:
                 return mirror.differences(self.mount, self.mirror.top, mtimes=mtimes, selection=self.selection)
             except OSError as e:
-                if e.errno != errno.ESTALE or last:
+                if e.errno != errno.ESTALE or not left:
                     raise
                 self.noise["ESTALE"] = self.noise.get("ESTALE", 0) + 1
                 time.sleep(1)
