@@ -21,6 +21,7 @@ class Life:
     def __init__(self, kind, rng, do):
         self.kind, self.rng, self.do = kind, rng, do
         self.n_bricks, self.set_size, self.spare = SHAPES[kind]
+        self.needed = self.spare + 1 if "disp" in kind else 1  # bricks of a set that miss nothing between them
         self.worn = False  # the volume is not any more what it was made as
         self.unhealed = False  # heals may be pending, and the mount may show times of a brick that was away
 
@@ -86,7 +87,8 @@ def bricks_in_turn(life):
 
 
 def unhealed_then_sibling(life):
-    """A list is made while B is down; B is back, and misses it all; then A, which does not, is listed alone."""
+    """A list is made while B is down; B is back, and misses it all; then A, which does not, is listed alone.  When it
+    is A that is away, those that have a position have to be enough."""
     first = life.rng.randrange(life.n_bricks // life.set_size) * life.set_size
     a, b = life.rng.sample(range(first, first + life.set_size), 2)
     life.event("kill", str(b))
@@ -97,7 +99,7 @@ def unhealed_then_sibling(life):
     life.event("heals", "on")
     life.event("healed")
     life.event("kill", str(a))
-    yield {2: "the brick that is left has no position"} if life.set_size == 2 else None
+    yield {2: "what is left has no position, or is too little of a disperse set"} if life.set_size - 2 < life.needed else None
     life.event("restart", str(a))
     yield {3: "what the one missed, the other recorded without a position"} if life.set_size == 2 else None
     life.event("healed")

@@ -169,7 +169,7 @@ class Seed:
                 if e.errno != errno.ESTALE or not left:
                     raise
                 self.noise["ESTALE"] = self.noise.get("ESTALE", 0) + 1
-                time.sleep(1)
+                mirror.look_anew()
 
     def later(self, found):
         """While heals are pending the volume has not decided yet: a name that was deleted while a brick was down may
