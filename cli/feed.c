@@ -175,6 +175,8 @@ static int start_thread(struct gb_feed *f, unsigned chunk, struct gb_error *err)
         pthread_attr_init(&attr);
         pthread_attr_setstacksize(&attr, 256 * 1024);
         rc = pthread_create(&f->thread, &attr, reader, s);
+        if (rc == EINVAL) /* the program that we are a library of has more thread-local data than that */
+                rc = pthread_create(&f->thread, NULL, reader, s);
         pthread_attr_destroy(&attr);
         if (rc != 0) {
                 free(s);

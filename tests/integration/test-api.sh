@@ -113,8 +113,9 @@ int main(int argc, char **argv)
 }
 END
 it "lists without a session, selections, stopping, cancelling"
+echo '_Thread_local char much[1 << 19];' >"$T/much.c" # more than the stack of the library's threads
 # shellcheck disable=SC2046
-ok "compile" cc -std=c11 -Wall -Wextra -Werror "$T/more.c" $(pc --cflags --libs) -o "$T/more"
+ok "compile" cc -std=c11 -Wall -Wextra -Werror "$T/more.c" "$T/much.c" $(pc --cflags --libs) -o "$T/more"
 names=$(found "$M" | tr -dc '\0' | wc -c)
 some=$(found "$M" | grep -zvE '(^|/)sub(/|$)' | tr -dc '\0' | wc -c)
 echo x >>"$M/a"
