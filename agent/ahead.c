@@ -24,6 +24,7 @@
 #include "base/block.h"
 #include "base/limits.h"
 #include "brick.h"
+#include "xattr.h"
 
 enum { JOBS = 64, JOBS_PER_LEVEL = 16, HELPERS_MAX = 64 };
 

@@ -22,6 +22,7 @@
 
 #include "base/cleanup.h"
 #include "base/limits.h"
+#include "xattr.h"
 
 #define XATTR_GFID      "trusted.gfid"
 #define XATTR_VOLUME_ID "trusted.glusterfs.volume-id"
@@ -36,18 +37,6 @@ char *gb_handle_path(const gb_gfid *g, char out[GB_HANDLE_TEXT])
         memcpy(out + 3, out + 8, 2);
         out[5] = '/';
         return out;
-}
-
-ssize_t gb_xattr_at(int dirfd, const char *name, const char *xattr, void *value, size_t size)
-{
-        char path[PATH_MAX];
-        int n = snprintf(path, sizeof(path), "/proc/self/fd/%d/%s", dirfd, name);
-
-        if (n < 0 || (size_t)n >= sizeof(path)) {
-                errno = ENAMETOOLONG;
-                return -1;
-        }
-        return lgetxattr(path, xattr, value, size);
 }
 
 /* Sixteen bytes and nothing else make a uuid. */

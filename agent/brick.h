@@ -56,10 +56,6 @@ char *gb_handle_path(const gb_gfid *g, char out[GB_HANDLE_TEXT]);
  * is none).  `name` may be longer than PATH_MAX only as components: callers pass short names. */
 int gb_get_gfid_at(int dirfd, const char *name, gb_gfid *out);
 
-/* Read an xattr of a name in a directory, not following symlinks, through /proc/self/fd: length, or -1
- * with errno.  (Linux has no lgetxattrat before 6.13.) */
-ssize_t gb_xattr_at(int dirfd, const char *name, const char *xattr, void *value, size_t size);
-
 /* Pending heals this brick knows of (facts 6.5, 5.6): whom it blames, not who blames it. */
 #define GB_BLAMED_MAX 64
 struct gb_heal_status {

@@ -12,6 +12,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <sys/resource.h>
 #include <sys/xattr.h>
 #include <time.h>
@@ -507,4 +508,28 @@ int gb_dirs_open(struct gb_dirs *d, const gb_gfid *dir, bool maybe_gone, struct 
                 fill(node_of(d, dir), out);
         out->fd = f.fd;
         return 1;
+}
+
+bool gb_dirs_glance(struct gb_dirs *d, const struct gb_slot *slot, struct stat *st)
+{
+        char path[PATH_MAX];
+        size_t at = sizeof(path) - 1 - slot->len;
+        gb_gfid g = slot->parent;
+        struct foothold f;
+
+        if (foothold_at(d, &g, &f))
+                return false; /* open: the sure way costs no more */
+        memcpy(path + at, slot->name, slot->len);
+        path[sizeof(path) - 1] = '\0';
+        while (!foothold_at(d, &g, &f)) {
+                const struct node *n = node_of(d, &g);
+
+                if (!n || (size_t)n->len + 1 > at)
+                        return false;
+                path[--at] = '/';
+                at -= n->len;
+                memcpy(path + at, n->name, n->len);
+                g = n->parent;
+        }
+        return fstatat(f.fd, path + at, st, AT_SYMLINK_NOFOLLOW) == 0;
 }

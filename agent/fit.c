@@ -10,6 +10,7 @@
 #include "brick.h"
 #include "fit.h"
 #include "mdata.h"
+#include "xattr.h"
 
 #define SHARD_SIZE  "trusted.glusterfs.shard.file-size" /* 32 bytes, the size first */
 #define SHARD_BLOCK "trusted.glusterfs.shard.block-size"

@@ -26,12 +26,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/xattr.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/gfidmap.h"
 #include "base/limits.h"
+#include "xattr.h"
 
 struct heal {
         const struct gb_brick *brick;
@@ -67,10 +67,10 @@ static int blamed_index(const struct gb_brick *b, const char *xattr)
 }
 
 /* One blaming xattr of an object.  -1: it cannot be read for what it is. */
-static int weigh(struct heal *h, const char *object, const char *xattr, int index)
+static int weigh(struct heal *h, int dirfd, const char *object, const char *xattr, int index)
 {
         uint32_t counts[3];
-        ssize_t n = lgetxattr(object, xattr, counts, sizeof(counts));
+        ssize_t n = gb_xattr_at(dirfd, object, xattr, counts, sizeof(counts));
 
         if (n < 0 && errno == ENODATA) /* healed this very moment */
                 return 0;
@@ -82,9 +82,9 @@ static int weigh(struct heal *h, const char *object, const char *xattr, int inde
 }
 
 /* All xattrs of one object.  -1: unreadable, or nobody can be singled out. */
-static int weigh_all(struct heal *h, const char *object)
+static int weigh_all(struct heal *h, int dirfd, const char *object)
 {
-        ssize_t len = llistxattr(object, h->names, GB_XATTR_LIST_MAX);
+        ssize_t len = gb_xattrs_at(dirfd, object, h->names, GB_XATTR_LIST_MAX);
 
         if (len < 0)
                 return -1;
@@ -93,7 +93,7 @@ static int weigh_all(struct heal *h, const char *object)
 
                 if (strncmp(name, "trusted.ec.", strlen("trusted.ec.")) == 0)
                         return -1;
-                if (index >= 0 && weigh(h, object, name, index) < 0)
+                if (index >= 0 && weigh(h, dirfd, object, name, index) < 0)
                         return -1;
         }
         return 0;
@@ -125,9 +125,11 @@ static int stat_handle(struct heal *h, const char *handle, struct stat *st)
  */
 static int look(struct heal *h, const gb_gfid *gfid)
 {
-        char handle[GB_HANDLE_TEXT], object[64 + GB_HANDLE_TEXT];
+        char handle[GB_HANDLE_TEXT];
+        const char *object = handle;
         GB_CLEANUP_CLOSE
         int fd = -1;
+        int at = h->brick->handles_fd;
         struct stat st;
         gb_gfid found;
         int here;
@@ -140,15 +142,12 @@ static int look(struct heal *h, const gb_gfid *gfid)
                 fd = openat(h->brick->handles_fd, handle, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
                 if (fd < 0)
                         return -1;
-                snprintf(object, sizeof(object), "/proc/self/fd/%d/.", fd);
-                if (gb_get_gfid_at(fd, ".", &found) < 0)
-                        return -1;
-        } else {
-                snprintf(object, sizeof(object), "/proc/self/fd/%d/%s", h->brick->handles_fd, handle);
-                if (gb_get_gfid_at(h->brick->handles_fd, handle, &found) < 0)
-                        return -1;
+                at = fd;
+                object = ".";
         }
-        return gb_gfid_eq(&found, gfid) ? weigh_all(h, object) : -1;
+        if (gb_get_gfid_at(at, object, &found) < 0)
+                return -1;
+        return gb_gfid_eq(&found, gfid) ? weigh_all(h, at, object) : -1;
 }
 
 /* An entry may go while we look, with the object healed or deleted: then it is no entry any more. */

@@ -10,6 +10,7 @@
 
 #include "brick.h"
 #include "mdata.h"
+#include "xattr.h"
 
 #define MDATA "trusted.glusterfs.mdata"
 /* Version, flags, then ctime, mtime and atime, each seconds and nanoseconds, packed. */

@@ -3,10 +3,8 @@
  *
  * A non-directory's handle is one more hard link, so its st_nlink says how many names there are:
  * names are gathered, each verified by inode number, until that many are known.  The common file has
- * one name in a directory that is open already: lstat of the handle, list and read of one xattr,
+ * one name in a directory that is known already: lstat of the handle, list and read of one xattr,
  * lstat of the name; the xattrs are spared if the window's records tell the name.
- *
- * xattrs are read through /proc/self/fd/<.glusterfs>/aa/bb/<gfid>, because there is no lgetxattrat.
  */
 #include <config.h>
 
@@ -15,7 +13,6 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/xattr.h>
 #include <unistd.h>
 
 #include "base/block.h"
@@ -23,19 +20,17 @@
 #include "base/limits.h"
 #include "dirs.h"
 #include "resolve.h"
+#include "xattr.h"
 
-#define GFID2PATH   "trusted.gfid2path."
-#define PGFID       "trusted.pgfid."
-#define LINKTO      "trusted.glusterfs.dht.linkto"
-#define UUID_LEN    (GB_GFID_TEXT - 1)
-#define PROC_TEXT   32
-#define OBJECT_TEXT (PROC_TEXT + GB_HANDLE_TEXT)
+#define GFID2PATH "trusted.gfid2path."
+#define PGFID     "trusted.pgfid."
+#define LINKTO    "trusted.glusterfs.dht.linkto"
+#define UUID_LEN  (GB_GFID_TEXT - 1)
 
 struct gb_resolver {
         const struct gb_brick *brick;
         struct gb_dirs *dirs;
         struct gb_arena names; /* of the last look */
-        char proc[PROC_TEXT];  /* "/proc/self/fd/<handles_fd>/" */
         char xattrs[GB_XATTR_LIST_MAX];
         size_t xattrs_len;
         bool may_search;
@@ -44,8 +39,7 @@ struct gb_resolver {
 /* The object being looked at. */
 struct object {
         struct gb_fact *fact;
-        char path[OBJECT_TEXT]; /* of its handle, absolute */
-        const char *handle;     /* the same, below .glusterfs */
+        char handle[GB_HANDLE_TEXT]; /* below .glusterfs */
         struct stat st;
         size_t wanted; /* names that must exist */
 };
@@ -60,7 +54,6 @@ struct gb_resolver *gb_resolver_new(const struct gb_brick *b, struct gb_error *e
         }
         r->brick = b;
         gb_arena_init(&r->names);
-        snprintf(r->proc, sizeof(r->proc), "/proc/self/fd/%d/", b->handles_fd);
         r->dirs = gb_dirs_new(b, err);
         if (!r->dirs) {
                 free(r);
@@ -154,15 +147,6 @@ static bool not_there(int e)
         return e == ENOENT || e == ENOTDIR || e == ESTALE || e == ELOOP;
 }
 
-static void object_at(const struct gb_resolver *r, const gb_gfid *gfid, struct object *o)
-{
-        size_t n = strlen(r->proc);
-
-        memcpy(o->path, r->proc, n);
-        gb_handle_path(gfid, o->path + n);
-        o->handle = o->path + n;
-}
-
 static int stat_handle(const struct gb_resolver *r, struct object *o, struct gb_error *err)
 {
         if (fstatat(r->brick->handles_fd, o->handle, &o->st, AT_SYMLINK_NOFOLLOW) == 0)
@@ -174,15 +158,16 @@ static int stat_handle(const struct gb_resolver *r, struct object *o, struct gb_
 
 /* A file that only points to the subvolume that has the data (facts 6.1): 1, 0, -1.  What remove-brick left
  * of them on the last set that there is, users see as a file like others. */
-static int is_linkto(const char *path, const struct stat *st, const struct gb_brick *b, struct gb_error *err)
+static int is_linkto(const struct gb_brick *b, int dirfd, const char *name, const struct stat *st,
+                     struct gb_error *err)
 {
         if (b->alone || !S_ISREG(st->st_mode) || (st->st_mode & 07777) != 01000)
                 return 0;
-        if (lgetxattr(path, LINKTO, NULL, 0) >= 0)
+        if (gb_xattr_at(dirfd, name, LINKTO, NULL, 0) >= 0)
                 return 1;
         if (errno == ENODATA || not_there(errno))
                 return 0;
-        return gb_error_sys(err, GB_ERR_SYSTEM, "%s: read linkto of %s", b->path, path);
+        return gb_error_sys(err, GB_ERR_SYSTEM, "%s: read linkto of %s", b->path, name);
 }
 
 /* A handle that may be a directory's: only verification tells for sure. */
@@ -214,6 +199,11 @@ static bool known(const struct gb_fact *f, size_t n, const struct gb_slot *slot)
         return false;
 }
 
+static bool same_inode(const struct stat *a, const struct stat *b)
+{
+        return a->st_ino == b->st_ino && a->st_dev == b->st_dev;
+}
+
 /* Does the object have this name?  1, 0, -1.  A directory that was open before may have been replaced
  * since by another of the same gfid (heals do that): such a no is asked twice, if `sure` is wanted. */
 static int verify(struct gb_resolver *r, const struct object *o, const struct gb_slot *slot, bool sure,
@@ -225,13 +215,15 @@ static int verify(struct gb_resolver *r, const struct object *o, const struct gb
 
         memcpy(name, slot->name, slot->len);
         name[slot->len] = '\0';
+        if (gb_dirs_glance(r->dirs, slot, &st) && same_inode(&st, &o->st))
+                return 1;
         for (;;) {
                 int rc = gb_dirs_open(r->dirs, &slot->parent, false, &d, err);
 
                 if (rc <= 0)
                         return rc;
                 if (fstatat(d.fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0) {
-                        if (st.st_ino == o->st.st_ino && st.st_dev == o->st.st_dev)
+                        if (same_inode(&st, &o->st))
                                 return 1;
                 } else if (!not_there(errno)) {
                         return gb_error_sys(err, GB_ERR_SYSTEM, "%s: look at a name of %s", r->brick->path,
@@ -277,7 +269,7 @@ static int list_xattrs(struct gb_resolver *r, const struct object *o, struct gb_
         r->xattrs_len = 0;
         if (o->fact->names.n >= o->wanted)
                 return 0;
-        n = llistxattr(o->path, r->xattrs, sizeof(r->xattrs));
+        n = gb_xattrs_at(r->brick->handles_fd, o->handle, r->xattrs, sizeof(r->xattrs));
         r->xattrs_len = n > 0 ? (size_t)n : 0;
         if (n >= 0 || not_there(errno) || errno == ERANGE || errno == E2BIG)
                 return 0; /* too many to list: as good as none */
@@ -315,7 +307,7 @@ static int names_by_gfid2path(struct gb_resolver *r, struct object *o, struct gb
         size_t at = 0;
 
         while (o->fact->names.n < o->wanted && (key = next_xattr(r, &at, GFID2PATH, sizeof(GFID2PATH) - 1))) {
-                ssize_t n = lgetxattr(o->path, key, value, sizeof(value));
+                ssize_t n = gb_xattr_at(r->brick->handles_fd, o->handle, key, value, sizeof(value));
                 struct gb_slot slot;
 
                 if (n < 0 && errno != ENODATA && errno != ERANGE && !not_there(errno))
@@ -433,7 +425,7 @@ static int hide_internal(struct gb_resolver *r, struct gb_fact *f, gb_gfid *shar
 static int look_at_file(struct gb_resolver *r, struct object *o, gb_gfid *shard_base, struct gb_error *err)
 {
         struct gb_fact *f = o->fact;
-        int linkto = is_linkto(o->path, &o->st, r->brick, err);
+        int linkto = is_linkto(r->brick, r->brick->handles_fd, o->handle, &o->st, err);
 
         if (linkto < 0)
                 return -1;
@@ -588,7 +580,7 @@ int gb_resolver_look(struct gb_resolver *r, struct gb_fact *f, gb_gfid *shard_ba
         f->names.n = 0;
         gb_arena_reset(&r->names);
         gb_dirs_trim(r->dirs);
-        object_at(r, &f->gfid, &o);
+        gb_handle_path(&f->gfid, o.handle);
         rc = find_handle(r, &o, err);
         if (rc <= 0)
                 return rc < 0 ? -1 : look_without_handle(r, &o, err);
@@ -605,7 +597,7 @@ int gb_resolver_is_dir(struct gb_resolver *r, const gb_gfid *gfid, struct gb_err
         struct gb_dir d;
         int rc;
 
-        object_at(r, gfid, &o);
+        gb_handle_path(gfid, o.handle);
         rc = stat_handle(r, &o, err);
         if (rc < 0 || (rc == 1 && !may_be_dir(&o.st)))
                 return rc < 0 ? -1 : 0;
@@ -615,7 +607,7 @@ int gb_resolver_is_dir(struct gb_resolver *r, const gb_gfid *gfid, struct gb_err
 int gb_resolver_slot(struct gb_resolver *r, const struct gb_slot *slot, gb_gfid *gfid, char *type,
                      struct gb_error *err)
 {
-        char name[GB_NAME_MAX + 1], path[PROC_TEXT + GB_NAME_MAX + 1];
+        char name[GB_NAME_MAX + 1];
         struct gb_dir d;
         struct stat st;
         int rc;
@@ -631,8 +623,7 @@ int gb_resolver_slot(struct gb_resolver *r, const struct gb_slot *slot, gb_gfid 
                         return 0;
                 return gb_error_sys(err, GB_ERR_SYSTEM, "%s: look at \"%s\"", r->brick->path, name);
         }
-        snprintf(path, sizeof(path), "/proc/self/fd/%d/%s", d.fd, name);
-        rc = is_linkto(path, &st, r->brick, err);
+        rc = is_linkto(r->brick, d.fd, name, &st, err);
         if (rc != 0)
                 return rc < 0 ? -1 : 0;
         if (gb_get_gfid_at(d.fd, name, gfid) < 0) {

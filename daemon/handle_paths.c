@@ -15,6 +15,7 @@
 #include "base/order.h"
 #include "handlers.h"
 #include "mdata.h"
+#include "xattr.h"
 
 /* ---- a path ---- */
 

@@ -10,9 +10,13 @@
 #include <check.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <sys/xattr.h>
@@ -21,6 +25,7 @@
 #include "base/limits.h"
 #include "brick.h"
 #include "fixture.h"
+#include "xattr.h"
 
 #define NODE   "0ab3151b-4ad3-47af-847a-7a1b2b032fee"
 #define OTHER  "11111111-1111-4111-8111-111111111111"
@@ -336,6 +341,46 @@ START_TEST(an_xattr_name_too_long_for_the_kernel_is_an_errno)
         ck_assert_int_eq(gb_xattr_at(b->root_fd, name, "trusted.gfid", NULL, 0), -1);
         ck_assert_int_eq(errno, ENAMETOOLONG);
         ck_assert_int_eq(gb_xattr_at(b->root_fd, ".", "trusted.gfid", NULL, 0), 16);
+        gb_brick_close(b);
+}
+END_TEST
+
+/* Reads xattrs of /: what a filter that does not know the system calls makes of it. */
+static int look_at_xattrs(const struct gb_brick *b, bool filtered)
+{
+        struct sock_filter steps[] = {
+                BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+                BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, 463, 0, 1),
+                BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+                BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+        };
+        struct sock_fprog filter = {sizeof(steps) / sizeof(steps[0]), steps};
+        char list[4096], value[16];
+        ssize_t n;
+
+        if (filtered && (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
+                         prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) < 0))
+                return 1;
+        if (gb_xattr_at(b->root_fd, ".", "trusted.gfid", value, sizeof(value)) != 16 || value[15] != 1)
+                return 2;
+        n = gb_xattrs_at(b->root_fd, ".", list, sizeof(list));
+        if (n <= 0 || !memmem(list, (size_t)n, "trusted.gfid", sizeof("trusted.gfid")))
+                return 3;
+        if (gb_xattr_at(b->root_fd, ".", "trusted.none", value, sizeof(value)) != -1 || errno != ENODATA)
+                return 4;
+        return gb_xattrs_at(b->root_fd, "none", list, sizeof(list)) == -1 && errno == ENOENT ? 0 : 5;
+}
+
+START_TEST(xattrs_are_read_where_the_system_calls_are_not_known)
+{
+        struct gb_brick *b = open_brick();
+        int status;
+        pid_t pid = fork();
+
+        if (pid == 0)
+                _exit(look_at_xattrs(b, _i == 1));
+        ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+        ck_assert_int_eq(status, 0);
         gb_brick_close(b);
 }
 END_TEST
@@ -753,6 +798,7 @@ static TCase *open_case(void)
         tcase_add_test(t, a_handle_path_spells_the_gfid);
         tcase_add_test(t, a_gfid_is_sixteen_bytes_of_the_name_itself);
         tcase_add_test(t, an_xattr_name_too_long_for_the_kernel_is_an_errno);
+        tcase_add_loop_test(t, xattrs_are_read_where_the_system_calls_are_not_known, 0, 2);
         tcase_add_test(t, a_brick_runs_if_its_pid_is_a_glusterfs_process);
         tcase_add_test(t, a_pid_file_with_nonsense_means_not_running);
         return t;

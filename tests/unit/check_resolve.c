@@ -563,11 +563,50 @@ START_TEST(renamed_directory_is_found_where_it_went)
 }
 END_TEST
 
+/* More directories than are kept open, in turns: they are known, so nothing is opened again, unless another
+ * object stands at that name now. */
+START_TEST(names_are_verified_in_directories_that_are_not_open)
+{
+        enum { DIRS = 100 };
+        gb_gfid top, d[DIRS], f[DIRS];
+        struct rlimit few = {64, 64};
+        char path[64];
+
+        ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &few), 0);
+        gb_resolver_free(resolver);
+        resolver = gb_resolver_new(brick, NULL);
+        top = gb_fake_mkdir(fake, "top", NULL);
+        for (unsigned i = 0; i < DIRS; i++) {
+                snprintf(path, sizeof(path), "top/d%u", i);
+                d[i] = gb_fake_mkdir(fake, path, NULL);
+                strcat(path, "/f");
+                f[i] = gb_fake_create(fake, path, NULL);
+        }
+        for (unsigned round = 0; round < 2; round++)
+                for (unsigned i = 0; i < DIRS; i++) {
+                        look(&f[i]);
+                        ck_assert_int_eq(fact.look, GB_LOOK_PRESENT);
+                        ck_assert(has(&d[i], "f"));
+                }
+        gb_fake_rename(fake, "top/d7", "d7");
+        gb_fake_mkdir(fake, "top/d7", NULL);
+        gb_fake_create(fake, "top/d7/f", NULL);
+        look(&f[7]);
+        ck_assert_int_eq(fact.look, GB_LOOK_PRESENT);
+        ck_assert(has(&d[7], "f"));
+        look(&d[7]);
+        ck_assert(has(&GB_GFID_ROOT, "d7"));
+        look(&top);
+        ck_assert(has(&GB_GFID_ROOT, "top"));
+}
+END_TEST
+
 /* Its descriptor was given up, what is remembered of the way to it is wrong: another directory stands
- * there now, or a symlink that leads to where it went. */
+ * there now, or a symlink that leads to where it went.  As with a descriptor, the name is right then, and the
+ * way is once somebody asks for the directory that was moved. */
 START_TEST(stale_chain_is_read_afresh)
 {
-        gb_gfid f, sub;
+        gb_gfid f, sub, d;
         char path[GB_PATH_MAX + 1];
         size_t len;
         struct rlimit few = {64, 64};
@@ -575,7 +614,7 @@ START_TEST(stale_chain_is_read_afresh)
         ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &few), 0);
         gb_resolver_free(resolver);
         resolver = gb_resolver_new(brick, NULL);
-        gb_fake_mkdir(fake, "d", NULL);
+        d = gb_fake_mkdir(fake, "d", NULL);
         sub = gb_fake_mkdir(fake, "d/sub", NULL);
         f = gb_fake_create(fake, "d/sub/f", NULL);
         look(&f);
@@ -599,6 +638,8 @@ START_TEST(stale_chain_is_read_afresh)
         look(&f);
         ck_assert_int_eq(fact.look, GB_LOOK_PRESENT);
         ck_assert(has(&sub, "f"));
+        if (_i)
+                look(&d);
         ck_assert_int_eq(gb_resolver_dir_path(resolver, &sub, path, &len, NULL), 1);
         ck_assert_str_eq(path, "moved/sub");
 }
@@ -773,6 +814,7 @@ int main(void)
         tcase_add_test(tc, loop_of_handles_ends);
         tcase_add_test(tc, removed_directory_is_absent_even_if_it_was_known);
         tcase_add_test(tc, renamed_directory_is_found_where_it_went);
+        tcase_add_test(tc, names_are_verified_in_directories_that_are_not_open);
         tcase_add_loop_test(tc, stale_chain_is_read_afresh, 0, 2);
         tcase_add_test(tc, directory_made_again_is_seen_through);
         tcase_add_test(tc, shard_tells_its_base_file);
