@@ -24,12 +24,8 @@
 #include "base/block.h"
 #include "base/limits.h"
 #include "brick.h"
-#include "xattr.h"
 
 enum { JOBS = 64, JOBS_PER_LEVEL = 16, HELPERS_MAX = 64 };
-
-#define LINKTO_XATTR "trusted.glusterfs.dht.linkto"
-#define LINKTO_MODE  01000
 
 enum state { READY, WAITING, RUNNING };
 
@@ -107,18 +103,6 @@ bool gb_look_refuses(const struct gb_look_rule *rule, uint64_t verdict)
         return rule->unfit != ((verdict & GB_SEEN_UNFIT) != 0);
 }
 
-/* Mode and linkto xattr both say so (facts 6.1); a migration source has mode 03000 and is listed. */
-static int is_linkto(int fd, const char *name, uint32_t mode)
-{
-        char value[1];
-
-        if (!S_ISREG(mode) || (mode & 07777) != LINKTO_MODE)
-                return 0;
-        if (gb_xattr_at(fd, name, LINKTO_XATTR, value, 0) >= 0)
-                return 1;
-        return errno == ENODATA ? 0 : -1;
-}
-
 uint64_t gb_look_at(const struct gb_look_rule *rule, int fd, const char *name)
 {
         uint64_t verdict = GB_SEEN;
@@ -127,7 +111,7 @@ uint64_t gb_look_at(const struct gb_look_rule *rule, int fd, const char *name)
 
         if (fstatat(fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
                 return 0;
-        linkto = rule->linkto ? is_linkto(fd, name, st.st_mode) : 0;
+        linkto = rule->linkto ? gb_linkto_at(fd, name, st.st_mode) : 0;
         if (linkto < 0)
                 return 0;
         if (linkto)

@@ -24,6 +24,7 @@
 #include "base/limits.h"
 #include "xattr.h"
 
+#define XATTR_LINKTO    "trusted.glusterfs.dht.linkto"
 #define XATTR_GFID      "trusted.gfid"
 #define XATTR_VOLUME_ID "trusted.glusterfs.volume-id"
 
@@ -57,6 +58,17 @@ int gb_get_gfid_at(int dirfd, const char *name, gb_gfid *out)
         uint8_t value[sizeof(out->b)];
 
         return as_gfid(gb_xattr_at(dirfd, name, XATTR_GFID, value, sizeof(value)), value, out);
+}
+
+int gb_linkto_at(int dirfd, const char *name, uint32_t mode)
+{
+        char value[1];
+
+        if (!S_ISREG(mode) || (mode & 07777) != S_ISVTX)
+                return 0;
+        if (gb_xattr_at(dirfd, name, XATTR_LINKTO, value, 0) >= 0)
+                return 1;
+        return errno == ENODATA ? 0 : -1;
 }
 
 static int get_uuid(int fd, const char *xattr, gb_gfid *out)

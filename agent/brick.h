@@ -56,6 +56,11 @@ char *gb_handle_path(const gb_gfid *g, char out[GB_HANDLE_TEXT]);
  * is none).  `name` may be longer than PATH_MAX only as components: callers pass short names. */
 int gb_get_gfid_at(int dirfd, const char *name, gb_gfid *out);
 
+/* Is it a file that only points to the subvolume that has the data?  Mode and xattr both say so (facts 6.1);
+ * the source of a migration has mode 03000 and is none.  1, 0, -1 with errno.  On the only set of a volume
+ * (`alone`) users see what remove-brick left of them as files like others. */
+int gb_linkto_at(int dirfd, const char *name, uint32_t mode);
+
 /* Pending heals this brick knows of (facts 6.5, 5.6): whom it blames, not who blames it. */
 #define GB_BLAMED_MAX 64
 struct gb_heal_status {

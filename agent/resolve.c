@@ -24,7 +24,6 @@
 
 #define GFID2PATH "trusted.gfid2path."
 #define PGFID     "trusted.pgfid."
-#define LINKTO    "trusted.glusterfs.dht.linkto"
 #define UUID_LEN  (GB_GFID_TEXT - 1)
 
 struct gb_resolver {
@@ -156,17 +155,13 @@ static int stat_handle(const struct gb_resolver *r, struct object *o, struct gb_
         return gb_error_sys(err, GB_ERR_SYSTEM, "%s: look at handle %s", r->brick->path, o->handle);
 }
 
-/* A file that only points to the subvolume that has the data (facts 6.1): 1, 0, -1.  What remove-brick left
- * of them on the last set that there is, users see as a file like others. */
 static int is_linkto(const struct gb_brick *b, int dirfd, const char *name, const struct stat *st,
                      struct gb_error *err)
 {
-        if (b->alone || !S_ISREG(st->st_mode) || (st->st_mode & 07777) != 01000)
-                return 0;
-        if (gb_xattr_at(dirfd, name, LINKTO, NULL, 0) >= 0)
-                return 1;
-        if (errno == ENODATA || not_there(errno))
-                return 0;
+        int rc = b->alone ? 0 : gb_linkto_at(dirfd, name, st->st_mode);
+
+        if (rc >= 0 || not_there(errno))
+                return rc > 0;
         return gb_error_sys(err, GB_ERR_SYSTEM, "%s: read linkto of %s", b->path, name);
 }
 

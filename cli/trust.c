@@ -530,7 +530,8 @@ static int key(const struct gb_cli *c, const char *name, struct gb_error *err)
                     gb_certs_load(&own, file_in(c, "node.pem"), true, err) < 0)
                         return -1;
                 if (there)
-                        gb_note(c, "every node refuses this machine until its new certificate is given to one of "
+                        gb_note(c, "every node refuses this machine until its new certificate is given to "
+                                   "one of "
                                    "them (there: gbackup-cli tls add-client)");
         }
         return write_certs(&own, err);

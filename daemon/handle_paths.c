@@ -15,15 +15,8 @@
 #include "base/order.h"
 #include "handlers.h"
 #include "mdata.h"
-#include "xattr.h"
 
 /* ---- a path ---- */
-
-static bool is_linkto(int dirfd, const char *name, mode_t mode)
-{
-        return S_ISREG(mode) && (mode & 07777) == S_ISVTX &&
-               gb_xattr_at(dirfd, name, "trusted.glusterfs.dht.linkto", NULL, 0) > 0;
-}
 
 /* What stands at `name`: 1 and *out, 0 nothing a user would see, -1. */
 static int at_name(const struct gb_brick *b, int dirfd, const char *name, gbx_exists_one *out,
@@ -33,7 +26,7 @@ static int at_name(const struct gb_brick *b, int dirfd, const char *name, gbx_ex
         gb_gfid gfid;
 
         if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) == 0) {
-                if (is_linkto(dirfd, name, st.st_mode))
+                if (!b->alone && gb_linkto_at(dirfd, name, st.st_mode) > 0)
                         return 0;
                 if (gb_get_gfid_at(dirfd, name, &gfid) == 0) {
                         if (dirfd == b->root_fd && gb_gfid_is_internal_dir(&gfid, &b->volume_id))
