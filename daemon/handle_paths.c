@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -18,22 +19,26 @@
 
 /* ---- a path ---- */
 
+struct seen {
+        gbx_exists_one one;
+        struct stat st;
+};
+
 /* What stands at `name`: 1 and *out, 0 nothing a user would see, -1. */
-static int at_name(const struct gb_brick *b, int dirfd, const char *name, gbx_exists_one *out,
+static int at_name(const struct gb_brick *b, int dirfd, const char *name, struct seen *out,
                    struct gb_error *err)
 {
-        struct stat st;
         gb_gfid gfid;
 
-        if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) == 0) {
-                if (!b->alone && gb_linkto_at(dirfd, name, st.st_mode) > 0)
+        if (fstatat(dirfd, name, &out->st, AT_SYMLINK_NOFOLLOW) == 0) {
+                if (!b->alone && gb_linkto_at(dirfd, name, out->st.st_mode) > 0)
                         return 0;
                 if (gb_get_gfid_at(dirfd, name, &gfid) == 0) {
                         if (dirfd == b->root_fd && gb_gfid_is_internal_dir(&gfid, &b->volume_id))
                                 return 0;
-                        out->type = gb_entry_type(st.st_mode);
-                        memcpy(out->gfid, gfid.b, sizeof(gfid.b));
-                        return out->type ? 1 : 0;
+                        out->one.type = gb_entry_type(out->st.st_mode);
+                        memcpy(out->one.gfid, gfid.b, sizeof(gfid.b));
+                        return out->one.type ? 1 : 0;
                 }
         }
         /* No gfid: put on the brick behind GlusterFS's back, or on its way in or out. */
@@ -58,7 +63,7 @@ static int find_parent(const struct gb_brick *b, const gbx_path *path, int *held
                        char name[GB_NAME_MAX + 1], struct gb_error *err)
 {
         const char *p = path->gbx_path_val, *end = p + path->gbx_path_len, *slash;
-        gbx_exists_one above;
+        struct seen above;
         int next, rc;
 
         *dirfd = b->root_fd;
@@ -90,34 +95,66 @@ static int check_paths(const gbx_path *paths, u_int n, struct gb_error *err)
         return 0;
 }
 
-/* ---- EXISTS ---- */
+/* The answer about what stands at `name`.  0, -1. */
+typedef int answer_fn(const struct gb_brick *b, int dirfd, const char *name, const struct seen *seen,
+                      void *out, struct gb_error *err);
 
-static int exists_one(const struct gb_brick *b, const gbx_path *path, gbx_exists_one *out,
-                      struct gb_error *err)
+static int look_at(const struct gb_brick *b, const gbx_path *path, answer_fn *answer, void *out,
+                   struct gb_error *err)
 {
         GB_CLEANUP_CLOSE
         int held = -1;
         char name[GB_NAME_MAX + 1];
+        struct seen seen;
         int dirfd, rc = find_parent(b, path, &held, &dirfd, name, err);
 
-        return rc <= 0 ? rc : at_name(b, dirfd, name, out, err) < 0 ? -1 : 0;
+        if (rc == 1)
+                rc = at_name(b, dirfd, name, &seen, err);
+        return rc == 1 ? answer(b, dirfd, name, &seen, out, err) : rc;
+}
+
+/* Answers about n paths, each of `size` bytes and zero where nothing stands; the caller's to free.  NULL. */
+static void *look_at_all(struct gb_worker *w, const gbx_volname *volume, const gbx_brick *brick,
+                         const gbx_path *paths, u_int n, size_t size, answer_fn *answer, struct gb_error *err)
+{
+        GB_CLEANUP_BRICK struct gb_brick *b = gb_handler_brick(w, volume, brick, true, err);
+        GB_CLEANUP_FREE
+        char *found = NULL;
+
+        if (!b || check_paths(paths, n, err) < 0)
+                return NULL;
+        found = calloc(n + 1, size);
+        if (!found) {
+                gb_error_set(err, GB_ERR_MEMORY, "%s: out of memory to look", b->path);
+                return NULL;
+        }
+        for (u_int i = 0; i < n; i++)
+                if (look_at(b, &paths[i], answer, found + i * size, err) < 0)
+                        return NULL;
+        return gb_steal_ptr(&found);
+}
+
+/* ---- EXISTS ---- */
+
+static int tell_exists(const struct gb_brick *b, int dirfd, const char *name, const struct seen *seen,
+                       void *out, struct gb_error *err)
+{
+        (void)b;
+        (void)dirfd;
+        (void)name;
+        (void)err;
+        *(gbx_exists_one *)out = seen->one;
+        return 0;
 }
 
 static int exists(struct gb_worker *w, const gbx_exists_arg *arg, gbx_exists_res *res, struct gb_error *err)
 {
-        GB_CLEANUP_BRICK struct gb_brick *b = gb_handler_brick(w, &arg->volume, &arg->brick, true, err);
-        GB_CLEANUP_FREE
-        gbx_exists_one *found = NULL;
+        gbx_exists_one *found = look_at_all(w, &arg->volume, &arg->brick, arg->paths.paths_val,
+                                            arg->paths.paths_len, sizeof(*found), tell_exists, err);
 
-        if (!b || check_paths(arg->paths.paths_val, arg->paths.paths_len, err) < 0)
-                return -1;
-        found = calloc(arg->paths.paths_len + 1, sizeof(*found));
         if (!found)
-                return gb_error_set(err, GB_ERR_MEMORY, "%s: out of memory to look", b->path);
-        for (u_int i = 0; i < arg->paths.paths_len; i++)
-                if (exists_one(b, &arg->paths.paths_val[i], &found[i], err) < 0)
-                        return -1;
-        res->gbx_exists_res_u.found.found_val = gb_steal_ptr(&found);
+                return -1;
+        res->gbx_exists_res_u.found.found_val = found;
         res->gbx_exists_res_u.found.found_len = arg->paths.paths_len;
         return 0;
 }
@@ -138,55 +175,35 @@ static gbx_time time_of(const struct timespec *t)
 }
 
 /* What goes between two looks has gone. */
-static int times_at(const struct gb_brick *b, int dirfd, const char *name, gbx_times_one *out,
-                    struct gb_error *err)
+static int tell_times(const struct gb_brick *b, int dirfd, const char *name, const struct seen *seen,
+                      void *out, struct gb_error *err)
 {
-        gbx_exists_one one;
+        gbx_times_one *one = out;
         struct gb_mdata kept;
-        struct stat st;
-        int rc = at_name(b, dirfd, name, &one, err);
+        int rc = gb_mdata_at(dirfd, name, &kept);
 
-        if (rc <= 0)
-                return rc;
-        if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) < 0 || (rc = gb_mdata_at(dirfd, name, &kept)) < 0)
+        if (rc < 0)
                 return errno == ENOENT ? 0
                                        : gb_error_sys(err, GB_ERR_SYSTEM, "%s: look at %s", b->path, name);
-        out->type = one.type;
-        out->changed = time_of(&st.st_ctim);
-        out->modified = time_of(&st.st_mtim);
-        out->kept = rc == 1;
-        if (out->kept) {
-                out->kept_changed = time_of(&kept.changed);
-                out->kept_modified = time_of(&kept.modified);
+        one->type = seen->one.type;
+        one->changed = time_of(&seen->st.st_ctim);
+        one->modified = time_of(&seen->st.st_mtim);
+        one->kept = rc == 1;
+        if (one->kept) {
+                one->kept_changed = time_of(&kept.changed);
+                one->kept_modified = time_of(&kept.modified);
         }
         return 0;
 }
 
-static int times_one(const struct gb_brick *b, const gbx_path *path, gbx_times_one *out, struct gb_error *err)
-{
-        GB_CLEANUP_CLOSE
-        int held = -1;
-        char name[GB_NAME_MAX + 1];
-        int dirfd, rc = find_parent(b, path, &held, &dirfd, name, err);
-
-        return rc <= 0 ? rc : times_at(b, dirfd, name, out, err);
-}
-
 static int times(struct gb_worker *w, const gbx_times_arg *arg, gbx_times_res *res, struct gb_error *err)
 {
-        GB_CLEANUP_BRICK struct gb_brick *b = gb_handler_brick(w, &arg->volume, &arg->brick, true, err);
-        GB_CLEANUP_FREE
-        gbx_times_one *found = NULL;
+        gbx_times_one *found = look_at_all(w, &arg->volume, &arg->brick, arg->paths.paths_val,
+                                           arg->paths.paths_len, sizeof(*found), tell_times, err);
 
-        if (!b || check_paths(arg->paths.paths_val, arg->paths.paths_len, err) < 0)
-                return -1;
-        found = calloc(arg->paths.paths_len + 1, sizeof(*found));
         if (!found)
-                return gb_error_set(err, GB_ERR_MEMORY, "%s: out of memory to look", b->path);
-        for (u_int i = 0; i < arg->paths.paths_len; i++)
-                if (times_one(b, &arg->paths.paths_val[i], &found[i], err) < 0)
-                        return -1;
-        res->gbx_times_res_u.times.times_val = gb_steal_ptr(&found);
+                return -1;
+        res->gbx_times_res_u.times.times_val = found;
         res->gbx_times_res_u.times.times_len = arg->paths.paths_len;
         return 0;
 }
