@@ -55,7 +55,7 @@ static int64_t names_ahead(const struct gb_history *h)
 
         if (!h->asked || !s->last_ts || !s->htime_changed || now < s->htime_changed)
                 return 0;
-        ahead = s->last_ts - (h->asked - (now - s->htime_changed) / 1000000000);
+        ahead = s->last_ts - (h->asked - (now - s->htime_changed) / SECOND);
         return ahead > AHEAD_MIN || ahead < -AHEAD_MIN ? ahead : 0;
 }
 

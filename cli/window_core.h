@@ -45,9 +45,9 @@ struct collect {
         bool carry_all;                 /* there was too much of it: next time everything is */
         bool *was_behind;               /* by brick: it missed the last list, or heals waited for it then */
         struct gb_fact_source *sources; /* of the streams */
-        struct gb_error
-                former; /* GB_ERR_GAP of all sets: one of the last run has left, or a place is unknown */
-        bool relist;    /* last time there was: what lies below renamed directories is listed again */
+        /* GB_ERR_GAP of all sets: one of the last run has left the volume, or a place is unknown. */
+        struct gb_error former;
+        bool relist; /* last time there was: what lies below renamed directories is listed again */
         GB_VEC(struct root) roots;  /* directories that were renamed: their T1 paths */
         struct gb_scan_time *times; /* while sweeping */
 };

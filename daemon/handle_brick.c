@@ -3,18 +3,15 @@
  */
 #include <config.h>
 
-#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
 
-#include "base/block.h"
 #include "base/cleanup.h"
 #include "base/gfidmap.h"
 #include "base/log.h"
-#include "base/order.h"
 #include "handlers.h"
 #include "htime.h"
 #include "resolve.h"
