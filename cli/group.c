@@ -25,7 +25,7 @@ void gb_group_reset(struct gb_group *g)
 {
         g->flags = 0;
         g->type = 0;
-        g->found = g->partial = g->confused = g->walked = false;
+        g->found = g->partial = g->confused = g->unsure = g->walked = false;
         g->touched.n = g->names.n = g->answered.n = g->partial_at.n = g->told.n = 0;
 }
 
@@ -168,6 +168,7 @@ int gb_group_merge(struct gb_group *g, const struct gb_group *more, struct gb_ar
         g->found = g->found || more->found;
         g->partial = g->partial || more->partial;
         g->confused = g->confused || more->confused;
+        g->unsure = g->unsure || more->unsure;
         for (size_t i = 0; i < more->touched.n; i++) {
                 struct gb_touched *t = gb_group_touch(g, &more->touched.v[i].slot, arena);
 
@@ -211,12 +212,13 @@ static bool get_slot(struct gb_reader *in, struct gb_slot *slot)
 }
 
 /* What is true of a group, in one byte. */
-enum { IS_FOUND = 1, IS_PARTIAL = 2, IS_CONFUSED = 4, IS_WALKED = 8 };
+enum { IS_FOUND = 1, IS_PARTIAL = 2, IS_CONFUSED = 4, IS_WALKED = 8, IS_UNSURE = 16 };
 
 static uint8_t truths(const struct gb_group *g)
 {
         return (uint8_t)((g->found ? IS_FOUND : 0) | (g->partial ? IS_PARTIAL : 0) |
-                         (g->confused ? IS_CONFUSED : 0) | (g->walked ? IS_WALKED : 0));
+                         (g->confused ? IS_CONFUSED : 0) | (g->walked ? IS_WALKED : 0) |
+                         (g->unsure ? IS_UNSURE : 0));
 }
 
 int gb_group_encode(struct gb_buf *out, const struct gb_group *g)
@@ -257,6 +259,7 @@ bool gb_group_decode(const uint8_t *rec, size_t len, struct gb_group *g)
         g->partial = true_of & IS_PARTIAL;
         g->confused = true_of & IS_CONFUSED;
         g->walked = true_of & IS_WALKED;
+        g->unsure = true_of & IS_UNSURE;
         g->flags = (uint32_t)flags;
         g->type = (char)type;
         for (; n; n--) {
@@ -296,6 +299,7 @@ struct gb_group *gb_groups_add(struct gb_groups *gs, const struct gb_group *g, s
         copy->found = g->found;
         copy->partial = g->partial;
         copy->confused = g->confused;
+        copy->unsure = g->unsure;
         if (copy_into(copy, g, arena) < 0 || gb_vec_push(gs, copy) < 0) {
                 gb_group_fini(copy);
                 free(copy);

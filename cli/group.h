@@ -28,7 +28,8 @@ struct gb_group {
         char type;      /* T1, 0: not found */
         bool found;     /* some replica set has it */
         bool partial;   /* and some of its names are unknown there */
-        bool confused;  /* told of where no brick is to be trusted alone */
+        bool confused;  /* told of where no brick is to be trusted alone, */
+        bool unsure;    /* or where each was away for a while, and none is known to be behind */
         bool walked;    /* only names, as a walk found them */
         GB_VEC(struct gb_touched) touched;
         GB_VEC(struct gb_slot) names;

@@ -44,8 +44,10 @@ struct gb_reduce *gb_reduce_new(const struct gb_fact_source *sources, unsigned n
         r->same = calloc(n_sources + 1, sizeof(*r->same));
         r->set_sources = calloc(n_sets + 1, sizeof(*r->set_sources));
         r->confused = calloc(n_sets + 1, sizeof(*r->confused));
+        r->unsure = calloc(n_sets + 1, sizeof(*r->unsure));
         r->to_walk = calloc(n_sets + 1, sizeof(*r->to_walk));
-        if (!r->sources || !r->heap || !r->same || !r->set_sources || !r->confused || !r->to_walk)
+        if (!r->sources || !r->heap || !r->same || !r->set_sources || !r->confused || !r->unsure ||
+            !r->to_walk)
                 goto fail;
         for (unsigned i = 0; i < n_sources; i++)
                 r->sources[i].in = &sources[i];
@@ -73,6 +75,7 @@ fail:
                 free(r->same);
                 free(r->set_sources);
                 free(r->confused);
+                free(r->unsure);
                 free(r->to_walk);
                 free(r);
         }
@@ -107,6 +110,7 @@ void gb_reduce_free(struct gb_reduce *r)
         free(r->same);
         free(r->set_sources);
         free(r->confused);
+        free(r->unsure);
         free(r->to_walk);
         free(r->sieve);
         free(r);
@@ -388,6 +392,7 @@ static int believe(struct gb_reduce *r, const struct source *s)
         struct gb_group *g = &r->current;
 
         g->confused = g->confused || r->confused[s->in->set];
+        g->unsure = g->unsure || r->unsure[s->in->set];
         return gb_group_unite(g, &s->item.fact, s->in->set) < 0 ? -1 : 1;
 }
 

@@ -32,8 +32,9 @@
  *
  * Where there are not enough, because they blame one another, those that were there all the time are heard
  * first, and the others only about objects that those do not speak of.  If each was away for a while all are
- * heard, and their union lacks nothing.  What is concluded while they blame one another is looked at again in
- * the next window (doubt).
+ * heard, and their union lacks nothing; but the names that an object has on a brick may be stale, and a heal
+ * takes them away without a record.  What is concluded in either case is looked at again in the next window
+ * (doubt).
  *
  * The cut.  T1 is the volume at the cut, where the records end, and not when it was looked at a moment
  * later: what was recorded in between (settle) takes the looked-at names back to the cut, by the rule that
@@ -73,6 +74,10 @@ struct gb_fact_source {
 
 struct gb_reduce;
 
+/* Whether an object is to be looked at in the next window whatever happens until then.  IF_ROOM: too many of
+ * these are no reason not to have a list. */
+enum gb_revisit { GB_REVISIT_NO, GB_REVISIT_IF_ROOM, GB_REVISIT_YES };
+
 struct gb_reduce_ops {
         void *arg;
         /* It is known now which sources are muted: see gb_reduce_muted().  NULL: not wanted. */
@@ -91,10 +96,9 @@ struct gb_reduce_ops {
          * was, the volume is at rest. */
         int (*settle)(void *arg, struct gb_reduce *r, struct gb_error *err);
         /* Bricks had not all delivered an event near the cut about this object, which is listed under these
-         * names: the next window is to be told by gb_reduce_boundary().  `revisit`: whatever happens until
-         * then, look at it again.  NULL: not wanted. */
+         * names: the next window is to be told by gb_reduce_boundary().  NULL: not wanted. */
         int (*doubt)(void *arg, const gb_gfid *gfid, const struct gb_slot *names, unsigned n, bool dir,
-                     bool revisit, struct gb_error *err);
+                     enum gb_revisit revisit, struct gb_error *err);
         /* The next window is to be told by gb_reduce_carried(): this object was listed again although nothing
          * happened to it in this window, so that the next one has no record that says BEFORE; or this
          * directory was renamed, and whoever lacks it copies what is below it at that time.  NULL: not

@@ -378,18 +378,29 @@ static bool taken_back(const struct gb_reduce *r, const struct gb_group *g)
         return false;
 }
 
+/* What the next window is to be told of it. */
+static int pass_on(struct gb_reduce *r, const struct gb_group *g, bool dir, struct gb_error *err)
+{
+        bool doubt = in_doubt(r, g);
+        enum gb_revisit revisit = GB_REVISIT_NO;
+
+        if (g->confused || taken_back(r, g) || (doubt && g->unsure))
+                revisit = GB_REVISIT_YES;
+        else if (g->unsure)
+                revisit = GB_REVISIT_IF_ROOM;
+        if (!r->ops->doubt || (!doubt && revisit == GB_REVISIT_NO))
+                return 0;
+        return r->ops->doubt(r->ops->arg, &g->gfid, g->names.v, (unsigned)g->names.n, dir, revisit, err);
+}
+
 int gb_reduce_conclude(struct gb_reduce *r, struct gb_group *g, struct gb_error *err)
 {
         bool dir = is_dir(g);
-        bool revisit = g->confused || taken_back(r, g);
 
         r->stats.gfids++;
         if (gb_gfid_eq(&g->gfid, &GB_GFID_ROOT))
                 return 0;
-        if (r->ops->doubt && (revisit || in_doubt(r, g)) &&
-            r->ops->doubt(r->ops->arg, &g->gfid, g->names.v, (unsigned)g->names.n, dir, revisit, err) < 0)
-                return -1;
-        if (judge_t0(r, g, err) < 0)
+        if (pass_on(r, g, dir, err) < 0 || judge_t0(r, g, err) < 0)
                 return -1;
         if (!g->type && g->names.n) /* gone since the cut: no look tells more */
                 g->type = dir ? 'd' : 'f';

@@ -90,6 +90,7 @@ struct gb_reduce {
         unsigned *set_sources;          /* counted sources of each replica set */
         unsigned n_counted;             /* of all */
         bool *confused;                 /* replica sets in which all are suspect */
+        bool *unsure;                   /* or each was away for a while */
         GB_VEC(struct gb_slot) victims; /* slots a directory was renamed onto: see spell_then() */
         bool more_victims;              /* it may have been others, too */
         GB_VEC(struct gb_slot) places;  /* victims of which nothing says that no directory was there */

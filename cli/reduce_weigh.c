@@ -52,6 +52,7 @@ static void weigh(struct gb_reduce *r, const bool *told)
                 s->muted = enough && !trusted(s);
                 s->counted = !s->muted || !s->in->stale;
                 r->confused[s->in->set] |= !enough && (s->in->behind || s->in->blamed || s->in->stale);
+                r->unsure[s->in->set] |= !enough && s->restarted;
         }
         count_sources(r, told, stayed);
         for (unsigned i = 0; i < r->n_sources; i++) {

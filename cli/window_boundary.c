@@ -18,15 +18,20 @@ static int too_much_moved(struct gb_error *err)
 
 /* In a boundary fact: to be looked at again. */
 #define FLAG_REVISIT GB_FACT_RECENT
+/* Objects to be looked at again if there is room take no more than this, so that what must be noted fits. */
+#define ROOM (GB_BOUNDARY_MAX / 2)
 
 int gb_window_doubt(void *arg, const gb_gfid *gfid, const struct gb_slot *names, unsigned n, bool dir,
-                    bool revisit, struct gb_error *err)
+                    enum gb_revisit revisit, struct gb_error *err)
 {
         struct collect *k = arg;
         struct gb_fact f = {.gfid = *gfid,
                             .look = n ? GB_LOOK_PRESENT : GB_LOOK_ABSENT,
                             .type = n ? 'f' : 0,
                             .flags = (dir ? GB_FACT_DIR : 0) | (revisit ? FLAG_REVISIT : 0)};
+
+        if (revisit == GB_REVISIT_IF_ROOM && k->boundary.len >= ROOM)
+                return 0;
 
         for (unsigned i = 0; i < n; i++)
                 if (gb_vec_push(&f.names, names[i]) < 0) {

@@ -64,7 +64,7 @@ int gb_window_look(void *arg, struct gb_reduce *r, unsigned set, const gb_gfid *
 int gb_window_occupied(void *arg, const char *path, size_t len, struct gb_error *err);
 int gb_window_walk(void *arg, struct gb_reduce *r, unsigned set, struct gb_error *err);
 int gb_window_doubt(void *arg, const gb_gfid *gfid, const struct gb_slot *names, unsigned n, bool dir,
-                    bool revisit, struct gb_error *err);
+                    enum gb_revisit revisit, struct gb_error *err);
 int gb_window_carry(void *arg, const gb_gfid *gfid, bool dir_moved, struct gb_error *err);
 void gb_window_weighed(void *arg, const struct gb_reduce *r);
 

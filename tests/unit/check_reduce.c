@@ -1011,6 +1011,132 @@ START_TEST(a_walk_comes_by_objects_that_only_look_wanted)
 }
 END_TEST
 
+/* Both bricks of a set were away for a while, one after the other.  An object was written; one of them still
+ * has a name of it that a user took away, and a heal takes that one away without a record. */
+struct stale_name {
+        gb_gfid gfid;
+        bool healed;
+        struct gb_slot noted[2]; /* what doubt() was told */
+        unsigned n_noted;
+        enum gb_revisit revisit;
+        char list[2][8]; /* kind and path of each line */
+        unsigned lines;
+};
+
+/* GB_GFID_ROOT is no constant expression. */
+static const struct gb_slot stale_slots[] = {{{{[15] = 1}}, "good", 4}, {{{[15] = 1}}, "stale", 5}};
+
+static int stale_fact(struct stale_name *s, struct gb_fact *f)
+{
+        *f = (struct gb_fact){.gfid = s->gfid, .look = GB_LOOK_PRESENT, .type = 'f'};
+        for (unsigned i = 0; i < (s->healed ? 1 : 2); i++)
+                if (gb_vec_push(&f->names, stale_slots[i]) < 0)
+                        return -1;
+        return 0;
+}
+
+static int stale_look(void *arg, struct gb_reduce *r, unsigned set, const gb_gfid *gfids, unsigned n,
+                      struct gb_error *err)
+{
+        struct gb_fact f;
+        int rc = stale_fact(arg, &f);
+
+        (void)set;
+        EXPECT(n == 1 && gb_gfid_eq(gfids, &f.gfid));
+        rc = rc < 0 ? rc : gb_reduce_found(r, &f, err);
+        gb_fact_fini(&f);
+        return rc;
+}
+
+static int stale_doubt(void *arg, const gb_gfid *gfid, const struct gb_slot *names, unsigned n, bool dir,
+                       enum gb_revisit revisit, struct gb_error *err)
+{
+        struct stale_name *s = arg;
+
+        (void)err;
+        EXPECT(gb_gfid_eq(gfid, &s->gfid) && !dir && n <= 2);
+        for (unsigned i = 0; i < n; i++)
+                s->noted[i] = gb_slot_eq(&names[i], &stale_slots[0]) ? stale_slots[0] : stale_slots[1];
+        s->n_noted = n;
+        s->revisit = revisit;
+        return 0;
+}
+
+static int stale_emit(void *arg, const struct gb_op *op, struct gb_error *err)
+{
+        struct stale_name *s = arg;
+
+        (void)err;
+        if (op->kind == GB_OP_PRESENT || op->kind == GB_OP_LEFT)
+                return 0;
+        EXPECT(s->lines < 2);
+        snprintf(s->list[s->lines++], sizeof(s->list[0]), "%c %.*s", op->kind == GB_OP_DELETE ? 'D' : 'M',
+                 (int)op->len, op->path);
+        return 0;
+}
+
+/* One window of two bricks with `flags`; `fact` is told by both, if not NULL. */
+static void stale_window(struct stale_name *s, uint32_t flags, const struct gb_fact *fact)
+{
+        const struct gb_reduce_ops ops = {
+                .arg = s, .look = stale_look, .emit = stale_emit, .doubt = stale_doubt};
+        struct model_stream streams[2] = {0};
+        struct gb_fact_source sources[2];
+        struct gb_error err = {0};
+        struct gb_reduce *r;
+
+        for (unsigned i = 0; i < 2; i++) {
+                struct gb_buf *bytes = &streams[i].bytes;
+
+                bytes->max = 4096;
+                ck_assert(gb_facts_put_brick(bytes, flags) == 0);
+                ck_assert(gb_facts_put_section(bytes, GB_SECTION_DIRS) == 0);
+                ck_assert(gb_facts_put_section(bytes, GB_SECTION_OBJECTS) == 0);
+                ck_assert(!fact || gb_facts_put_fact(bytes, fact) == 0);
+                ck_assert(gb_facts_put_section(bytes, GB_SECTION_SHARDS) == 0);
+                gb_facts_reader_init(&streams[i].reader);
+                gb_facts_feed(&streams[i].reader, bytes->data, bytes->len);
+                sources[i] = (struct gb_fact_source){
+                        .next = model_stream_next, .arg = &streams[i], .name = "brick"};
+        }
+        r = gb_reduce_new(sources, 2, 1, 1, &GB_GFID_TRASH, &ops, &err);
+        ck_assert_ptr_nonnull(r);
+        if (s->n_noted)
+                ck_assert(gb_reduce_boundary(r, &s->gfid, s->noted, s->n_noted, false,
+                                             s->revisit != GB_REVISIT_NO, &err) == 0);
+        s->n_noted = s->lines = 0;
+        s->revisit = GB_REVISIT_NO;
+        ck_assert_msg(gb_reduce_run(r, "/tmp", NULL, &err) == 0, "%s", err.text);
+        gb_reduce_free(r);
+        model_stream_fini(&streams[0]);
+        model_stream_fini(&streams[1]);
+}
+
+START_TEST(a_name_that_was_stale_while_all_bricks_were_away_is_looked_at_again)
+{
+        struct stale_name s = {.gfid = {{7}}};
+        struct gb_fact written;
+
+        ck_assert(stale_fact(&s, &written) == 0);
+        written.flags = GB_FACT_DATA;
+        stale_window(&s, 0, &written);
+        ck_assert_int_eq(s.revisit, GB_REVISIT_NO);
+        ck_assert_uint_eq(s.n_noted, 0);
+
+        stale_window(&s, GB_BRICK_RESTARTED, &written);
+        ck_assert_uint_eq(s.lines, 2);
+        ck_assert_int_eq(s.revisit, GB_REVISIT_IF_ROOM);
+        ck_assert_uint_eq(s.n_noted, 2);
+
+        s.healed = true;
+        stale_window(&s, 0, NULL);
+        ck_assert_uint_eq(s.lines, 1);
+        ck_assert_str_eq(s.list[0], "D stale");
+        ck_assert_uint_eq(s.n_noted, 0);
+        gb_fact_fini(&written);
+}
+END_TEST
+
 static Suite *suite(void)
 {
         Suite *s = suite_create("reduce");
@@ -1033,6 +1159,7 @@ static Suite *suite(void)
         tcase_add_loop_test(tc, a_broken_answer_is_an_error, 0, MISCHIEFS);
         tcase_add_test(tc, a_walk_comes_by_objects_that_only_look_wanted);
         tcase_add_test(tc, nonsense_ends);
+        tcase_add_test(tc, a_name_that_was_stale_while_all_bricks_were_away_is_looked_at_again);
         suite_add_tcase(s, tc);
         return s;
 }
