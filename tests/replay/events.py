@@ -15,6 +15,7 @@ SHAPES = {
 
 
 MUST = "must"
+BREAKS = ("kill", "replace", "reset")  # events after which heals are pending
 
 
 class Life:
@@ -23,15 +24,18 @@ class Life:
         self.n_bricks, self.set_size, self.spare = SHAPES[kind]
         self.needed = self.spare + 1 if "disp" in kind else 1  # bricks of a set that miss nothing between them
         self.worn = False  # the volume is not any more what it was made as
-        self.unhealed = False  # heals may be pending, and the mount may show times of a brick that was away
+        self.draining = False  # bricks that are to be removed
+        self.pending = False  # heals
+        self.unhealed = False  # they are, and the mount may show names and times of a brick that was away
 
     def brick(self):
         return str(self.rng.randrange(self.n_bricks))
 
     def fits(self, name):
         need = NEEDS.get(name)
-        return not need or (need == "sets" and self.set_size != self.n_bricks) or (need == "spare" and self.spare > 0) or (
-            need == "no spare" and self.spare == 0)
+        sets = self.set_size != self.n_bricks
+        return not need or (need == "sets" and sets) or (need == "spare" and self.spare > 0) or (
+            need == "others" and self.spare == 0 and sets)
 
     def names(self):
         return [n for n in EVENTS if self.fits(n)]
@@ -41,8 +45,13 @@ class Life:
 
     def event(self, verb, *args):
         self.do(verb, *args)
-        if verb in ("kill", "healed"):
-            self.unhealed = verb == "kill"
+        if verb in BREAKS and self.spare:
+            self.pending = True
+            self.unhealed = self.unhealed or verb == "kill"
+        elif verb == "healed":
+            self.pending = self.unhealed = False
+        elif verb in ("drain", "remove"):
+            self.draining = verb == "drain"
 
 
 def brick_down(life):
@@ -241,5 +250,5 @@ EVENTS = {
 }
 NEEDS = {
     "brick-down": "spare", "brick-blink": "spare", "bricks-in-turn": "spare", "unhealed-then-sibling": "spare", "replace-brick": "spare",
-    "reset-brick": "spare", "brick-gone": "no spare", "remove-brick": "sets",
+    "reset-brick": "spare", "brick-gone": "others", "remove-brick": "sets",
 }

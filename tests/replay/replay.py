@@ -224,6 +224,7 @@ class Seed:
         for name in names:
             self.happened.append(name)
             for may in self.life.steps(name):
+                self.work.pending, self.work.draining = self.life.pending, self.life.draining
                 if may is False:
                     self.work.run(self.o.ops)
                     continue

@@ -7,6 +7,7 @@ directories that move or die, changes below renamed directories, the habits of e
 deeper than the kernel follows links, paths longer than a system call takes.
 """
 
+import errno
 import os
 import stat
 import struct
@@ -59,6 +60,9 @@ class Workload:
         self.calm = CALM
         self.overwrote_dir = False
         self.spoils = True  # renames of directories that fail: GlusterFS loses their handles, and heals below never end
+        self.pending = False  # heals: see parting()
+        self.draining = False  # bricks: see move()
+        self.parted, self.replaced = set(), set()
         self.held = []  # open for long
         self.serial = 0
         self.weights = {op: w * rng.choice((0.3, 1, 1, 3)) for op, w in WEIGHTS.items()}
@@ -157,7 +161,34 @@ class Workload:
         finally:
             os.close(fd)
 
+    def slot(self, path):
+        return os.lstat(self.at(os.path.dirname(path))).st_ino, os.path.basename(path)
+
+    def parting(self, path):
+        """A name is about to go while heals are pending: not the second one of a file, for the heal of a replica (10.3) leaves
+        that on the brick that was away (0093)."""
+        if not self.pending:
+            self.parted, self.replaced = set(), set()
+            return
+        st = os.lstat(self.at(path))
+        if st.st_ino in self.parted:
+            raise OSError(errno.EBUSY, "not while heals are pending")
+        if not stat.S_ISDIR(st.st_mode) and st.st_nlink > 1:
+            self.parted.add(st.st_ino)
+
     def move(self, old, new):
+        """What replaced another while heals were pending stays: a brick that lacked it would move the other one along.  While
+        bricks are drained nothing is replaced, because a mount that goes by what it knew before may leave the other one
+        where it was, by the same name (0093)."""
+        if self.draining and self.kinds.get(new, "d") != "d":
+            raise OSError(errno.EBUSY, "not while bricks are drained")
+        if self.pending and self.slot(old) in self.replaced:
+            raise OSError(errno.EBUSY, "not while heals are pending")
+        self.parting(old)
+        if new in self.kinds:
+            self.parting(new)
+            if self.pending:
+                self.replaced.add(self.slot(new))
         self.do(os.rename, self.at(old), self.at(new))
         moved = {p: k for p, k in self.kinds.items() if p == old or p.startswith(old + b"/")}
         self.kinds = {p: k for p, k in self.kinds.items() if p not in moved and p != new}
@@ -166,6 +197,7 @@ class Workload:
     def remove(self, path):
         below = [p for p in self.kinds if p == path or p.startswith(path + b"/")]
         for p in sorted(below, key=lambda p: p.count(b"/"), reverse=True):
+            self.parting(p)
             self.do(os.rmdir if self.kinds[p] == "d" else os.unlink, self.at(p))
             del self.kinds[p]
 
