@@ -287,30 +287,49 @@ static pid_t read_pid(const struct gb_glusterd *gd, const struct gb_brick *b, co
         return (pid_t)pid;
 }
 
-/* The process exists, is no zombie, and is a GlusterFS one.  A brick killed hard leaves its pid file,
- * and the number is given out again one day.  With brick multiplexing many bricks name one process,
- * whose command line tells of the first only: so the program is all there is to compare. */
-static bool is_glusterfs(pid_t pid)
+/* The command line of the brick's process, which exists, is no zombie, and is a GlusterFS one: its length, 0
+ * if there is none.  A brick killed hard leaves its pid file, and the number is given out again one day. With
+ * brick multiplexing many bricks name one process, whose command line tells of the first only: so the program
+ * is all there is to compare. */
+static size_t brick_process(const struct gb_glusterd *gd, const struct gb_brick *b, char *cmdline,
+                            size_t size)
 {
-        char path[64], cmdline[PATH_MAX];
+        struct gb_brick_file file;
         const char *program;
+        char path[64];
+        ssize_t n;
+        pid_t pid;
 
+        if (gb_glusterd_brick(gd, b->volume, b->path, &file, NULL) <= 0)
+                return 0;
+        pid = read_pid(gd, b, &file);
+        gb_brick_file_fini(&file);
         snprintf(path, sizeof(path), "/proc/%d/cmdline", (int)pid);
-        if (read_text(path, cmdline, sizeof(cmdline)) <= 0)
-                return false;
+        n = pid ? read_text(path, cmdline, size) : 0;
+        if (n <= 0)
+                return 0;
         program = strrchr(cmdline, '/');
         program = program ? program + 1 : cmdline;
-        return strncmp(program, "glusterfs", strlen("glusterfs")) == 0;
+        return strncmp(program, "glusterfs", strlen("glusterfs")) == 0 ? (size_t)n : 0;
 }
 
 bool gb_brick_running(const struct gb_glusterd *gd, const struct gb_brick *b)
 {
-        struct gb_brick_file file;
-        pid_t pid;
+        char cmdline[PATH_MAX];
 
-        if (gb_glusterd_brick(gd, b->volume, b->path, &file, NULL) <= 0)
-                return false;
-        pid = read_pid(gd, b, &file);
-        gb_brick_file_fini(&file);
-        return pid && is_glusterfs(pid);
+        return brick_process(gd, b, cmdline, sizeof(cmdline)) > 0;
+}
+
+char *gb_brick_log(const struct gb_glusterd *gd, const struct gb_brick *b)
+{
+        char cmdline[2 * PATH_MAX];
+        size_t n = brick_process(gd, b, cmdline, sizeof(cmdline));
+
+        for (const char *p = cmdline; p < cmdline + n; p += strlen(p) + 1) {
+                const char *next = p + strlen(p) + 1;
+
+                if (strcmp(p, "-l") == 0 && next < cmdline + n)
+                        return strdup(next);
+        }
+        return NULL;
 }

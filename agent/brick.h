@@ -74,4 +74,8 @@ int gb_brick_heal_status(const struct gb_brick *b, struct gb_heal_status *out, s
 /* The brick process runs: pid file of glusterd and /proc agree. */
 bool gb_brick_running(const struct gb_glusterd *gd, const struct gb_brick *b);
 
+/* The log of the brick's process, as its command line says: with brick multiplexing, that of the first brick
+ * in it.  To be freed; NULL: none runs, or it does not say. */
+char *gb_brick_log(const struct gb_glusterd *gd, const struct gb_brick *b);
+
 #endif

@@ -3,49 +3,68 @@
  */
 #include <config.h>
 
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/limits.h"
+#include "birth.h"
 #include "bricklog.h"
 
 #define LOGS "/var/log/glusterfs/bricks/"
 /* More than this is not read. */
 #define LOG_MAX (256 * 1024 * 1024)
 
-/* glusterd names the log after the path; `old`: as logrotate leaves it. */
-static FILE *open_log(const char *brick, bool old, struct stat *st)
+char *gb_bricklog_named(const char *brick)
 {
-        char path[sizeof(LOGS) + GB_BRICK_PATH_MAX + 16];
-        FILE *f;
-        int n = snprintf(path, sizeof(path), LOGS "%s.log%s", brick + (*brick == '/'), old ? ".1" : "");
+        char *name;
 
-        if (n < 0 || (size_t)n >= sizeof(path))
+        if (asprintf(&name, LOGS "%s.log", brick + (*brick == '/')) < 0)
                 return NULL;
-        for (char *p = path + strlen(LOGS); *p; p++)
+        for (char *p = name + strlen(LOGS); *p; p++)
                 if (*p == '/')
                         *p = '-';
-        f = fopen(path, "re");
-        if (f && (fstat(fileno(f), st) < 0 || !S_ISREG(st->st_mode))) {
-                fclose(f);
-                f = NULL;
-        }
-        return f;
+        return name;
 }
 
-struct gb_bricklog gb_bricklog_now(const char *brick)
+struct opened {
+        FILE *f;
+        uint64_t id, size;
+};
+
+/* `old`: as logrotate leaves it.  An inode's number is given out again when one log is rotated away. */
+static bool open_log(const char *file, bool old, struct opened *out)
+{
+        char path[PATH_MAX];
+        struct gb_birth birth;
+        struct stat st;
+        int n = snprintf(path, sizeof(path), "%s%s", file ? file : "", old ? ".1" : "");
+
+        out->f = file && n >= 0 && (size_t)n < sizeof(path) ? fopen(path, "re") : NULL;
+        if (!out->f)
+                return false;
+        if (fstat(fileno(out->f), &st) < 0 || !S_ISREG(st.st_mode) ||
+            gb_birth_of(fileno(out->f), "", &birth) < 0) {
+                fclose(out->f);
+                out->f = NULL;
+                return false;
+        }
+        out->id = birth.ino + (uint64_t)birth.born;
+        out->size = birth.size;
+        return true;
+}
+
+struct gb_bricklog gb_bricklog_now(const char *file)
 {
         struct gb_bricklog now = {0};
-        struct stat st;
-        FILE *f = open_log(brick, false, &st);
+        struct opened log;
 
-        if (f) {
-                now.ino = st.st_ino;
-                now.offset = (uint64_t)st.st_size;
-                fclose(f);
+        if (open_log(file, false, &log)) {
+                now.id = log.id;
+                now.offset = log.size;
+                fclose(log.f);
         }
         return now;
 }
@@ -61,6 +80,16 @@ static bool says(const char *line, const char *words)
         return strncmp(p, words, strlen(words)) == 0 && strchr("\r\n", p[strlen(words)]) != NULL;
 }
 
+/* "  NN:     option changelog-brick /path" of another brick in the same process. */
+static bool says_other(const char *line, const char *brick)
+{
+        static const char option[] = "option changelog-brick ";
+        const char *p = strstr(line, option);
+
+        return p && (strncmp(p + strlen(option), brick, strlen(brick)) != 0 ||
+                     !strchr("\r\n", p[strlen(option) + strlen(brick)]));
+}
+
 static bool says_on(const char *line)
 {
         static const char *const words[] = {"on", "yes", "true", "enable", "1"};
@@ -74,80 +103,100 @@ static bool says_on(const char *line)
         return false;
 }
 
-/* "... accepted client from CTX_ID:...-RECON_NO:-2 (version: ..." */
-static bool says_again(const char *line)
+/* "... accepted client from CTX_ID:...-RECON_NO:-2 (version: ...) with subvol /path " */
+static bool says_again(const char *line, const char *brick)
 {
-        static const char number[] = "-RECON_NO:-";
+        static const char number[] = "-RECON_NO:-", subvol[] = " with subvol ";
         const char *p = strstr(line, " accepted client from ");
+        const char *at = p ? strstr(p, subvol) : NULL;
 
         p = p ? strstr(p, number) : NULL;
-        return p && p[sizeof(number) - 1] >= '1' && p[sizeof(number) - 1] <= '9';
+        if (!p || p[sizeof(number) - 1] < '1' || p[sizeof(number) - 1] > '9')
+                return false;
+        at += at ? strlen(subvol) : 0;
+        return !at || (strncmp(at, brick, strlen(brick)) == 0 && strchr(" \r\n", at[strlen(brick)]));
 }
 
 struct seen {
         unsigned on, off, again;
 };
 
-static void read_log(FILE *f, struct seen *seen)
+static void read_log(FILE *f, const char *brick, struct seen *seen)
 {
-        bool inside = false, active = false;
+        bool inside = false, active = false, other = false;
         char *line = NULL;
         size_t room = 0;
 
         while (getline(&line, &room, f) >= 0) {
                 if (says(line, "type features/changelog")) {
                         inside = true;
-                        active = false;
+                        active = other = false;
+                } else if (inside && says_other(line, brick)) {
+                        other = true;
                 } else if (inside && says_on(line)) {
                         active = true;
                 } else if (inside && says(line, "end-volume")) {
                         inside = false;
-                        ++*(active ? &seen->on : &seen->off);
-                } else if (!inside && says_again(line)) {
+                        if (!other)
+                                ++*(active ? &seen->on : &seen->off);
+                } else if (!inside && says_again(line, brick)) {
                         seen->again++;
                 }
         }
         free(line);
 }
 
-static bool read_since(const char *brick, const struct gb_bricklog *since, struct seen *seen)
+static bool read_on(struct opened *log, uint64_t offset, const char *brick, struct seen *seen)
 {
-        struct stat st = {0}, old_st = {0};
-        FILE *f = open_log(brick, false, &st), *old = NULL;
-        bool known = f && since->ino && st.st_size < LOG_MAX;
-        uint64_t offset = since->offset;
+        bool whole =
+                log->size >= offset && log->size < LOG_MAX && fseeko(log->f, (off_t)offset, SEEK_SET) == 0;
 
-        if (known && (uint64_t)st.st_ino != since->ino) {
-                old = open_log(brick, true, &old_st);
-                known = old && (uint64_t)old_st.st_ino == since->ino && (uint64_t)old_st.st_size >= offset &&
-                        old_st.st_size < LOG_MAX && fseeko(old, (off_t)offset, SEEK_SET) == 0;
-                offset = 0;
-        }
-        known = known && (uint64_t)st.st_size >= offset && fseeko(f, (off_t)offset, SEEK_SET) == 0;
-        if (known && old)
-                read_log(old, seen);
-        if (known)
-                read_log(f, seen);
-        if (old)
-                fclose(old);
-        if (f)
-                fclose(f);
-        return known;
+        if (whole)
+                read_log(log->f, brick, seen);
+        fclose(log->f);
+        return whole;
 }
 
-bool gb_bricklog_starts(const char *brick, const struct gb_bricklog *since, unsigned *on, unsigned *off)
+static bool read_since(const char *file, const char *brick, const struct gb_bricklog *since,
+                       struct seen *seen)
+{
+        struct opened log, old;
+        uint64_t offset = since->offset;
+
+        if (!since->id || !open_log(file, false, &log))
+                return false;
+        if (log.id != since->id) {
+                bool known = open_log(file, true, &old);
+
+                if (known && old.id != since->id) {
+                        fclose(old.f);
+                        known = false;
+                }
+                if (!known || !read_on(&old, offset, brick, seen)) {
+                        fclose(log.f);
+                        return false;
+                }
+                offset = 0;
+        }
+        return read_on(&log, offset, brick, seen);
+}
+
+bool gb_bricklog_starts(const char *file, const char *brick, const struct gb_bricklog *since, unsigned *on,
+                        unsigned *off)
 {
         struct seen seen = {0};
-        bool known = read_since(brick, since, &seen);
+        bool known = read_since(file, brick, since, &seen);
 
         *on = seen.on;
         *off = seen.off;
         return known;
 }
 
-bool gb_bricklog_reconnected(const char *brick, const struct gb_bricklog *since)
+int gb_bricklog_reconnected(const char *file, const char *brick, const struct gb_bricklog *since)
 {
         struct seen seen = {0};
 
-        return read_since(brick, since, &seen) && seen.again > 0;
+        if (!read_since(file, brick, since, &seen))
+                return -1;
+        return seen.again > 0;
 }

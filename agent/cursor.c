@@ -30,7 +30,7 @@ int gb_cursor_format(const struct gb_cursor *c, char *out, size_t size, struct g
                          " hash=%016" PRIx64 " version=%" PRIu64 " log=%" PRIu64 " logat=%" PRIu64
                          " node=%s when=%" PRId64 " brick=",
                          magic, c->htime, c->htime_len, c->htime_ts, c->last_ts, c->prev_ts, c->prev_born,
-                         c->live_ino, c->live_born, c->live_len, c->live_hash, c->volume_version, c->log.ino,
+                         c->live_ino, c->live_born, c->live_len, c->live_hash, c->volume_version, c->log.id,
                          c->log.offset, gb_gfid_format(&c->node, node), c->when);
         size_t len = n < 0 ? room : (size_t)n;
 
@@ -199,7 +199,7 @@ int gb_cursor_parse(const char *text, size_t len, struct gb_cursor *c, struct gb
             !take_later(&t, "prev", &c->prev_ts) || !take_later(&t, "pborn", &c->prev_born) ||
             !take_u64(&t, "ino", &c->live_ino) || !take_later(&t, "born", &c->live_born) ||
             !take_u64(&t, "len", &c->live_len) || !take_hash(&t, &c->live_hash) ||
-            !take_u64(&t, "version", &c->volume_version) || !take_later_u64(&t, "log", &c->log.ino) ||
+            !take_u64(&t, "version", &c->volume_version) || !take_later_u64(&t, "log", &c->log.id) ||
             !take_later_u64(&t, "logat", &c->log.offset) || !take_node(&t, &c->node) ||
             !take_seconds(&t, "when", &c->when) || !take_brick(&t, c->brick))
                 return gb_error_set(err, GB_ERR_CORRUPT, "damaged history cursor at byte %zu",

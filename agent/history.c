@@ -34,6 +34,7 @@ void gb_history_close(struct gb_history *h)
         gb_slicefile_fini(&h->file);
         gb_chain_close(&h->chain);
         gb_vec_free(&h->parts);
+        free(h->log);
         free(h);
 }
 

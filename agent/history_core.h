@@ -38,6 +38,7 @@ struct gb_part {
 
 struct gb_history {
         const struct gb_brick *b;
+        char *log; /* of the brick's process; NULL: unknown */
         char dir[GB_BRICK_PATH_MAX + 32];
         struct gb_cursor from; /* by_time: only `when` and `last_ts` */
         struct gb_cursor next;
@@ -63,6 +64,7 @@ struct gb_volume_now {
         bool known;
         uint64_t version;
         unsigned rollover;
+        bool quiet; /* the brick does not log which clients come */
 };
 
 /* Now, by the kernel's clock, which ctimes and births are of. */
@@ -94,7 +96,10 @@ int gb_history_check_holes(const struct gb_history *h, const struct gb_volume_no
                            struct gb_error *err);
 
 /* enum gb_brick_flags */
-uint32_t gb_history_watch_brick(const struct gb_history *h);
+uint32_t gb_history_watch_brick(const struct gb_history *h, const struct gb_volume_now *now);
+
+/* Where the brick's process logs to; to be freed, or NULL.  `gd` may be NULL. */
+char *gb_history_log(const struct gb_glusterd *gd, const struct gb_brick *b);
 
 /* ---- history_position.c ---- */
 

@@ -132,7 +132,8 @@ static int open_window(struct gb_history *h, const struct gb_glusterd *gd, const
         int rc;
 
         h->opened = gb_kernel_seconds();
-        h->next.log = gb_bricklog_now(h->b->path);
+        h->log = gb_history_log(gd, h->b);
+        h->next.log = gb_bricklog_now(h->log);
         /* The version that the next cursor keeps is from before the snapshot, the one compared with this
          * cursor from after it: a change in between counts in both windows rather than in none. */
         if (gb_volume_now(h->b, gd, h->dir, &before, err) < 0)
@@ -145,7 +146,7 @@ static int open_window(struct gb_history *h, const struct gb_glusterd *gd, const
                     0 ||
             gb_history_check_holes(h, &after, to, err) < 0)
                 return -1;
-        h->brick_flags = gb_history_watch_brick(h);
+        h->brick_flags = gb_history_watch_brick(h, &after);
         h->since = first_ctime(h, after.rollover);
         gb_history_fill_next(h, &before, with_live);
         if (with_live && h->chain.live_fd >= 0 && gb_history_add_part(h, NULL, ROLE_WINDOW, err) < 0)

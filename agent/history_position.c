@@ -66,10 +66,12 @@ static int try_cursor(const struct gb_brick *b, const struct gb_glusterd *gd, st
                       struct gb_error *err)
 {
         struct gb_history h = {.b = b, .chain = {.live_fd = -1, .slices.dir_fd = -1}};
+        GB_CLEANUP_FREE
+        char *log = gb_history_log(gd, b);
         struct gb_volume_now now;
         int rc;
 
-        h.next.log = gb_bricklog_now(b->path);
+        h.next.log = gb_bricklog_now(log);
         if (gb_changelogs_dir(b, h.dir, sizeof(h.dir), err) < 0 || gb_volume_now(b, gd, h.dir, &now, err) < 0)
                 return -1;
         if (gb_chain_open(h.dir, (int64_t)time(NULL), 0, NULL, GB_HTIME_TAIL, &h.chain, err) < 0)

@@ -43,6 +43,26 @@ static int check_options(const struct gb_changelog_options *o, const char *dir, 
         return 0;
 }
 
+char *gb_history_log(const struct gb_glusterd *gd, const struct gb_brick *b)
+{
+        char *log = gd ? gb_brick_log(gd, b) : NULL;
+
+        return log ? log : gb_bricklog_named(b->path);
+}
+
+/* Clients that come are told of at level INFO (diagnostics.brick-log-level), to the log (brick-logger). */
+static bool is_quiet(const struct gb_glusterd *gd, const char *volume, const struct gb_brick_file *f)
+{
+        static const char type[] = "debug/io-stats";
+        char level[32], logger[32];
+
+        if (gb_glusterd_brick_option(gd, volume, f, type, "log-level", level, sizeof(level), NULL) > 0 &&
+            strcmp(level, "INFO") != 0 && strcmp(level, "DEBUG") != 0 && strcmp(level, "TRACE") != 0)
+                return true;
+        return gb_glusterd_brick_option(gd, volume, f, type, "logger", logger, sizeof(logger), NULL) > 0 &&
+               strcmp(logger, "gluster-log") != 0;
+}
+
 /* The options and the version; without glusterd nothing is checked. */
 int gb_volume_now(const struct gb_brick *b, const struct gb_glusterd *gd, const char *dir,
                   struct gb_volume_now *now, struct gb_error *err)
@@ -50,9 +70,10 @@ int gb_volume_now(const struct gb_brick *b, const struct gb_glusterd *gd, const 
         struct gb_changelog_options o = {0};
         struct gb_brick_file file = {0};
         struct gb_volume_file volume;
+        bool quiet;
         int rc;
 
-        *now = (struct gb_volume_now){false, b->volume_version, ROLLOVER_DEFAULT};
+        *now = (struct gb_volume_now){false, b->volume_version, ROLLOVER_DEFAULT, false};
         if (!gd)
                 return 0;
         if (gb_glusterd_volume(gd, b->volume, &volume, err) < 0)
@@ -63,11 +84,12 @@ int gb_volume_now(const struct gb_brick *b, const struct gb_glusterd *gd, const 
         if (rc == 0)
                 return gb_error_set(err, GB_ERR_NO_BRICK, "not a brick of volume %.256s here", b->volume);
         rc = gb_glusterd_changelog_options(gd, b->volume, &file, &o, err);
+        quiet = rc == 0 && is_quiet(gd, b->volume, &file);
         gb_brick_file_fini(&file);
         if (rc < 0)
                 return -1;
         rc = check_options(&o, dir, err);
-        *now = (struct gb_volume_now){true, volume.version, o.rollover};
+        *now = (struct gb_volume_now){true, volume.version, o.rollover, quiet};
         gb_changelog_options_fini(&o);
         return rc;
 }
@@ -103,7 +125,7 @@ int gb_history_check_holes(const struct gb_history *h, const struct gb_volume_no
                 return gb_error_set(err, GB_ERR_GAP,
                                     "the volume's version went back from %" PRIu64 " to %" PRIu64,
                                     h->from.volume_version, now->version);
-        log = gb_bricklog_starts(h->b->path, &h->from.log, &on, &off);
+        log = gb_bricklog_starts(h->log, h->b->path, &h->from.log, &on, &off);
         if (log && off)
                 return gb_error_set(err, GB_ERR_GAP,
                                     "the brick was started with changelog off, as its log says");
@@ -120,15 +142,22 @@ int gb_history_check_holes(const struct gb_history *h, const struct gb_volume_no
 /*
  * A brick that was cut off from clients, and not restarted, has no mark of it in its changelog.  But its log
  * says that clients came back, and the index of heals of its siblings changed when they noted what it missed.
- * The clock of the kernel is compared with that of the kernel: live_born is from before the cursor.
+ * The clock of the kernel is compared with that of the kernel: live_born is from before the cursor.  A log
+ * that was rotated twice, or is kept too short, tells nothing.
  */
-uint32_t gb_history_watch_brick(const struct gb_history *h)
+uint32_t gb_history_watch_brick(const struct gb_history *h, const struct gb_volume_now *now)
 {
         uint32_t flags = gb_chain_restarts(&h->chain) > 0 ? GB_BRICK_RESTARTED : 0;
         struct stat st;
 
-        if (!h->by_time && gb_bricklog_reconnected(h->b->path, &h->from.log))
-                flags |= GB_BRICK_RECONNECTED;
+        if (!h->by_time && now->known) {
+                int again = gb_bricklog_reconnected(h->log, h->b->path, &h->from.log);
+
+                if (again > 0)
+                        flags |= GB_BRICK_RECONNECTED;
+                else if (again < 0 || now->quiet)
+                        flags |= GB_BRICK_UNTOLD;
+        }
         if (fstatat(h->b->handles_fd, "indices/xattrop", &st, AT_SYMLINK_NOFOLLOW) < 0)
                 return errno == ENOENT ? flags : flags | GB_BRICK_ACCUSES;
         if (h->by_time || st.st_ctim.tv_sec * SECOND + st.st_ctim.tv_nsec >= h->from.live_born)

@@ -69,17 +69,19 @@ static void weigh(struct gb_reduce *r, const bool *told)
 }
 
 /* It was cut off from a client, and a sibling knows, or may know, of something that it missed.  A client that
- * had lost its own network alone, or did not write, is none. */
+ * had lost its own network alone, or did not write, is none.  Where nothing tells whether it was, a sibling
+ * must know. */
 static bool was_cut_off(const struct gb_reduce *r, unsigned source, const bool *told)
 {
         const struct source *s = &r->sources[source];
-        bool accused = s->in->unwatched;
+        bool known = s->item.brick_flags & GB_BRICK_RECONNECTED;
+        bool accused = known && s->in->unwatched;
 
-        if (!(s->item.brick_flags & GB_BRICK_RECONNECTED))
+        if (!(s->item.brick_flags & (GB_BRICK_RECONNECTED | GB_BRICK_UNTOLD)))
                 return false;
         for (unsigned i = 0; i < r->n_sources; i++)
                 if (i != source && r->sources[i].in->set == s->in->set)
-                        accused |= !told[i] || (r->sources[i].item.brick_flags & GB_BRICK_ACCUSES);
+                        accused |= told[i] ? (r->sources[i].item.brick_flags & GB_BRICK_ACCUSES) != 0 : known;
         return accused;
 }
 

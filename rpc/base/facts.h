@@ -107,7 +107,9 @@ enum gb_brick_flags {
         GB_BRICK_RECONNECTED = 1u << 1,
         /* It noted, or struck out, that a sibling of it missed something, in the window or just before. */
         GB_BRICK_ACCUSES = 1u << 2,
-        GB_BRICK_FLAGS = GB_BRICK_RESTARTED | GB_BRICK_RECONNECTED | GB_BRICK_ACCUSES
+        /* Its log does not tell whether a client lost it: it may have been if one of its siblings ACCUSES. */
+        GB_BRICK_UNTOLD = 1u << 3,
+        GB_BRICK_FLAGS = GB_BRICK_RESTARTED | GB_BRICK_RECONNECTED | GB_BRICK_ACCUSES | GB_BRICK_UNTOLD
 };
 enum gb_section { GB_SECTION_DIRS = 1, GB_SECTION_OBJECTS = 2, GB_SECTION_SHARDS = 3 };
 

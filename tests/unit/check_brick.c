@@ -24,6 +24,7 @@
 
 #include "base/limits.h"
 #include "brick.h"
+#include "bricklog.h"
 #include "fixture.h"
 #include "xattr.h"
 
@@ -706,8 +707,9 @@ static bool running(void)
         return yes;
 }
 
-/* A child whose command line begins with `name`; it sleeps until it is killed. */
-static pid_t start_as(const char *name)
+/* A child whose command line begins with `name`, and has `-l log` if that is not NULL; it waits until it is
+ * killed. */
+static pid_t start_as(const char *name, const char *log)
 {
         int ready[2];
         char byte;
@@ -717,7 +719,10 @@ static pid_t start_as(const char *name)
         pid = fork();
         ck_assert_int_ge(pid, 0);
         if (pid == 0) {
-                execl("/bin/sleep", name, "60", (char *)NULL);
+                if (log)
+                        execl("/bin/sh", name, "-c", "kill -STOP $$", "-l", log, (char *)NULL);
+                else
+                        execl("/bin/sleep", name, "60", (char *)NULL);
                 _exit(127);
         }
         close(ready[1]);
@@ -728,7 +733,7 @@ static pid_t start_as(const char *name)
 
 static bool running_as(const char *name)
 {
-        pid_t pid = start_as(name);
+        pid_t pid = start_as(name, NULL);
         char text[32];
         bool alive;
 
@@ -760,6 +765,98 @@ START_TEST(a_pid_file_with_nonsense_means_not_running)
                 write_pid(bad[i]);
                 ck_assert_msg(!running(), "%s", bad[i]);
         }
+}
+END_TEST
+
+START_TEST(the_log_is_the_one_that_the_process_writes)
+{
+        struct gb_brick *b = open_brick();
+        char text[32], *log;
+        pid_t pid;
+
+        ck_assert_ptr_null(gb_brick_log(&gd, b)); /* no file */
+        pid = start_as("/usr/sbin/glusterfsd", "/var/log/the first brick.log");
+        snprintf(text, sizeof(text), "%d\n", (int)pid);
+        write_pid(text);
+        log = gb_brick_log(&gd, b);
+        kill(pid, SIGKILL);
+        waitpid(pid, NULL, 0);
+        ck_assert_str_eq(log, "/var/log/the first brick.log");
+        free(log);
+        ck_assert_ptr_null(gb_brick_log(&gd, b));
+        gb_brick_close(b);
+        log = gb_bricklog_named("/bricks/a/b");
+        ck_assert_str_eq(log, "/var/log/glusterfs/bricks/bricks-a-b.log");
+        free(log);
+}
+END_TEST
+
+static void write_log(const char *path, const char *mode, const char *text)
+{
+        FILE *f = fopen(path, mode);
+
+        ck_assert_ptr_nonnull(f);
+        ck_assert_int_ge(fputs(text, f), 0);
+        ck_assert_int_eq(fclose(f), 0);
+}
+
+#define GRAPH(brick, changelog)                                                                              \
+        " 19:     type features/changelog\n"                                                                 \
+        " 20:     option changelog-brick " brick "\n"                                                        \
+        " 21:     option changelog-dir " brick "/.glusterfs/changelogs\n"                                    \
+        " 22:     option changelog " changelog "\n"                                                          \
+        " 23: end-volume\n"
+#define CLIENT(brick, number)                                                                                \
+        "[2026-01-01 00:00:00.0 +0000] I [MSGID: 115029] [server-handshake.c:565:server_setvolume] "         \
+        "0-v-server: accepted client from "                                                                  \
+        "CTX_ID:x-GRAPH_ID:0-PID:1-HOST:h-PC_NAME:v-client-0-RECON_NO:-" number                              \
+        " (version: 10.3) with subvol " brick " \n"
+
+START_TEST(a_log_of_several_bricks_tells_of_each_its_own)
+{
+        struct gb_bricklog since;
+        unsigned on, off;
+        char log[128];
+
+        snprintf(log, sizeof(log), "%s/brick.log", dir);
+        write_log(log, "w", GRAPH("/b/1", "off") CLIENT("/b/1", "3"));
+        since = gb_bricklog_now(log);
+        ck_assert(gb_bricklog_starts(log, "/b/1", &since, &on, &off) && on == 0 && off == 0);
+        ck_assert_int_eq(gb_bricklog_reconnected(log, "/b/1", &since), 0);
+
+        write_log(log, "a", GRAPH("/b/1", "on") GRAPH("/b/1", "on") GRAPH("/b/10", "off") GRAPH("/b", "off"));
+        write_log(log, "a", CLIENT("/b/1", "0") CLIENT("/b/10", "1") CLIENT("/b", "2"));
+        ck_assert(gb_bricklog_starts(log, "/b/1", &since, &on, &off) && on == 2 && off == 0);
+        ck_assert(gb_bricklog_starts(log, "/b/10", &since, &on, &off) && on == 0 && off == 1);
+        ck_assert_int_eq(gb_bricklog_reconnected(log, "/b/1", &since), 0);
+        ck_assert_int_eq(gb_bricklog_reconnected(log, "/b", &since), 1);
+
+        write_log(log, "a", CLIENT("/b/1", "12"));
+        ck_assert_int_eq(gb_bricklog_reconnected(log, "/b/1", &since), 1);
+}
+END_TEST
+
+START_TEST(a_log_that_was_rotated_twice_tells_nothing)
+{
+        char log[128], old[144];
+        struct gb_bricklog since;
+        unsigned on, off;
+
+        snprintf(log, sizeof(log), "%s/brick.log", dir);
+        snprintf(old, sizeof(old), "%s.1", log);
+        write_log(log, "w", "");
+        since = gb_bricklog_now(log);
+        write_log(log, "a", GRAPH("/b/1", "off"));
+        ck_assert_int_eq(rename(log, old), 0);
+        write_log(log, "w", GRAPH("/b/1", "on") CLIENT("/b/1", "1"));
+        ck_assert(gb_bricklog_starts(log, "/b/1", &since, &on, &off) && on == 1 && off == 1);
+        ck_assert_int_eq(gb_bricklog_reconnected(log, "/b/1", &since), 1);
+
+        ck_assert_int_eq(rename(log, old), 0);
+        write_log(log, "w", CLIENT("/b/1", "1"));
+        ck_assert(!gb_bricklog_starts(log, "/b/1", &since, &on, &off));
+        ck_assert_int_eq(gb_bricklog_reconnected(log, "/b/1", &since), -1);
+        ck_assert_int_eq(gb_bricklog_reconnected(NULL, "/b/1", &since), -1);
 }
 END_TEST
 
@@ -801,6 +898,9 @@ static TCase *open_case(void)
         tcase_add_loop_test(t, xattrs_are_read_where_the_system_calls_are_not_known, 0, 2);
         tcase_add_test(t, a_brick_runs_if_its_pid_is_a_glusterfs_process);
         tcase_add_test(t, a_pid_file_with_nonsense_means_not_running);
+        tcase_add_test(t, the_log_is_the_one_that_the_process_writes);
+        tcase_add_test(t, a_log_of_several_bricks_tells_of_each_its_own);
+        tcase_add_test(t, a_log_that_was_rotated_twice_tells_nothing);
         return t;
 }
 

@@ -54,9 +54,9 @@ START_TEST(another_form_of_facts_has_another_feature_bit)
         const uint32_t facts = GB_FACT_DATA | GB_FACT_META | GB_FACT_XATTR | GB_FACT_DIR | GB_FACT_GONE |
                                GB_FACT_RECENT | GB_FACT_BEFORE | GB_FACT_STRAY;
 
-        ck_assert_int_eq(GBX_FEATURE_FACTS, 32);
+        ck_assert_int_eq(GBX_FEATURE_FACTS, 128);
         ck_assert_uint_eq(facts, 0xff);
-        ck_assert_uint_eq(GB_BRICK_FLAGS, 7);
+        ck_assert_uint_eq(GB_BRICK_FLAGS, 15);
         ck_assert_int_eq(GB_CLAIM_LINK, 5);
         ck_assert_int_eq(GB_SECTION_SHARDS, 3);
         ck_assert_int_eq(GB_ITEM_BRICK, 4);

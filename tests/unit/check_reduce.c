@@ -1123,6 +1123,12 @@ START_TEST(a_name_that_was_stale_while_all_bricks_were_away_is_looked_at_again)
         ck_assert_int_eq(s.revisit, GB_REVISIT_NO);
         ck_assert_uint_eq(s.n_noted, 0);
 
+        stale_window(&s, GB_BRICK_RECONNECTED, &written); /* nobody knows of anything they missed */
+        ck_assert_int_eq(s.revisit, GB_REVISIT_NO);
+        stale_window(&s, GB_BRICK_UNTOLD, &written);
+        ck_assert_int_eq(s.revisit, GB_REVISIT_NO);
+        stale_window(&s, GB_BRICK_UNTOLD | GB_BRICK_ACCUSES, &written);
+        ck_assert_int_eq(s.revisit, GB_REVISIT_IF_ROOM);
         stale_window(&s, GB_BRICK_RESTARTED, &written);
         ck_assert_uint_eq(s.lines, 2);
         ck_assert_int_eq(s.revisit, GB_REVISIT_IF_ROOM);
