@@ -1,7 +1,8 @@
 #!/bin/bash
 # Replay on one volume.  From the caller: GB_REPLAY_TYPE (2x2), GB_REPLAY_SEEDS (1-5), GB_REPLAY_ROUNDS (5),
 # GB_REPLAY_OPS (40), GB_REPLAY_EVENTS (none; names out of events.py, `random`, `all`), GB_REPLAY_CROWD (0: names in
-# one big directory), GB_REPLAY_SCOPE and GB_REPLAY_EXCLUDE (none; of the session), GB_REPLAY_OPTIONS (of the volume: `OPTION VALUE ...`), GB_REPLAY_NAME.
+# one big directory), GB_REPLAY_SCOPE and GB_REPLAY_EXCLUDE (none; of the session), GB_REPLAY_OPTIONS (of the volume: `OPTION VALUE ...`),
+# GB_REPLAY_MULTIPLEX (not empty: bricks share a process), GB_REPLAY_NAME.
 type=${GB_REPLAY_TYPE:-2x2}
 GB_TESTNAME=${GB_REPLAY_NAME:-replay-$type}
 # shellcheck source=tests/integration/functions.sh
@@ -9,6 +10,7 @@ GB_TESTNAME=${GB_REPLAY_NAME:-replay-$type}
 
 # With flush-behind a write may reach the bricks after close(2) returned, so after the list was taken.
 options="performance.flush-behind off ${GB_REPLAY_OPTIONS:-}"
+[ -z "${GB_REPLAY_MULTIPLEX:-}" ] || gluster volume set all cluster.brick-multiplex on >/dev/null || exit 1
 # shellcheck disable=SC2086 # options is words
 make_volume v "$type" $options
 mount_volume v acl
