@@ -17,6 +17,7 @@ import tempfile
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import events  # noqa: E402
 import lists  # noqa: E402
 import mirror  # noqa: E402
 import weather  # noqa: E402
@@ -282,6 +283,56 @@ class Given(unittest.TestCase):
             patiently(b"a/b", self.answers(errno.EIO))
         self.assertEqual(patiently(b"a", self.answers(0)), "given")
         self.assertEqual(patiently.lost, {})
+
+
+class Users(unittest.TestCase):
+    """What the user does not do while GlusterFS mends itself (0093)."""
+
+    def setUp(self):
+        self.top = os.fsencode(tempfile.mkdtemp())
+        self.addCleanup(shutil.rmtree, self.top)
+        log = open(os.devnull, "w")
+        self.addCleanup(log.close)
+        self.user = workload.Workload(self.top, random.Random(1), log)
+        for name in (b"a", b"b", b"c", b"d"):
+            self.user.make(name)
+        for name in (b"a2", b"a3"):
+            self.user.link(b"a", name)
+
+    def life(self, kind, *verbs):
+        life = events.Life(kind, random.Random(1), lambda *args: None)
+        for verb in verbs:
+            life.event(verb)
+        return life
+
+    def test_one_name_of_a_file_goes_before_the_heal(self):
+        self.user.pending = True
+        self.user.remove(b"a2")
+        for what in (lambda: self.user.remove(b"a3"), lambda: self.user.move(b"a3", b"e"), lambda: self.user.move(b"b", b"a")):
+            self.assertRaises(OSError, what)
+        self.user.remove(b"b")
+        self.user.pending = False
+        self.user.remove(b"a3")
+
+    def test_what_replaced_another_stays_before_the_heal(self):
+        self.user.pending = True
+        self.user.move(b"b", b"c")
+        self.assertRaises(OSError, self.user.move, b"c", b"e")
+        self.user.move(b"d", b"c")
+        self.user.remove(b"c")
+
+    def test_nothing_is_replaced_while_bricks_are_drained(self):
+        self.user.draining = True
+        self.assertRaises(OSError, self.user.move, b"b", b"c")
+        self.user.move(b"b", b"e")
+
+    def test_heals_are_pending_where_there_are_replicas(self):
+        for verbs, pending, unhealed in ((["kill"], True, True), (["replace"], True, False), (["kill", "reset"], True, True),
+                                         (["kill", "restart", "healed"], False, False)):
+            life = self.life("2x2", *verbs)
+            self.assertEqual((life.pending, life.unhealed), (pending, unhealed), verbs)
+        life = self.life("dist3", "kill", "restart")
+        self.assertFalse(life.pending or life.unhealed)
 
 
 @unittest.skipUnless(os.geteuid() == 0, "trusted xattrs are root's")
