@@ -242,7 +242,14 @@ restart_brick() {
 }
 
 is_mounted() { mountpoint -q "$T/mnt/$1"; }
-gb_client_connected() { grep -qs '^connected = 1' "$T/mnt/$1/.meta/graphs/active/$1-client-$2/private"; }
+# Which client is that brick's?  Their numbers differ once bricks were replaced.
+gb_client_connected() {
+        local f
+        for f in "$T/mnt/$1/.meta/graphs/active/$1"-client-*/options/remote-subvolume; do
+                [[ "$(cat "$f" 2>/dev/null)" != */"$1-$2" ]] || ! grep -qs '^connected = 1' "${f%/options/*}/private" || return 0
+        done
+        return 1
+}
 gb_client_lost() { ! gb_client_connected "$1" "$2"; }
 
 # mount_volume NAME [OPTIONS]: at $T/mnt/NAME, with every running brick connected; M is the mount point.

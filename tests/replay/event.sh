@@ -35,11 +35,12 @@ gb_is_healed() {
 gb_task_ended() { # status of a rebalance or remove-brick
         gb_try volume "$@" && ! grep -q 'in progress' "$T/event.out" && grep -q completed "$T/event.out"
 }
+# Numbers of the folders of the volume's bricks; others have been its bricks.
+numbers() { gluster volume info "$vol" | sed -nE "s|^Brick[0-9]+: .*/$vol-([0-9]+).*|\1|p"; }
 all_connected() {
         local n
-        for ((n = 0; ; n++)); do
-                [ -d "$(brick_path "$vol" $n)" ] || break
-                ! brick_runs "$vol" $n || wait_for 30 gb_client_connected "$vol" $n || gb_die "$vol: the mount misses brick $n"
+        for n in $(numbers); do
+                ! brick_runs "$vol" "$n" || wait_for 30 gb_client_connected "$vol" "$n" || gb_die "$vol: the mount misses brick $n"
         done
 }
 # Of symlinks and the like with several names a disperse set (10.3) cannot be drained (`creating symlink failed [No data
@@ -66,9 +67,8 @@ stopstart)
         gv stop "$vol"
         [ $# = 0 ] || gv set "$vol" "$1" "$2"
         gv start "$vol"
-        for ((n = 0; ; n++)); do
-                [ -d "$(brick_path "$vol" $n)" ] || break
-                [ ! -e "$(brick_pidfile "$vol" $n)" ] || wait_for 30 brick_is_up "$vol" $n || gb_die "$vol: brick $n does not start"
+        for n in $(numbers); do
+                wait_for 30 brick_is_up "$vol" "$n" || gb_die "$vol: brick $n does not start"
         done
         all_connected
         ;;
@@ -107,7 +107,7 @@ replace)
         mkdir -p "$(brick_path "$vol" "$2")"
         gv replace-brick "$vol" "$(bricks "$1")" "$(bricks "$2")" commit force
         wait_for 30 brick_is_up "$vol" "$2" || gb_die "$vol: the new brick does not start"
-        wait_for 30 gb_client_connected "$vol" "$1" || gb_die "$vol: the mount misses the new brick"
+        wait_for 30 gb_client_connected "$vol" "$2" || gb_die "$vol: the mount misses the new brick"
         ;;
 reset)
         gv reset-brick "$vol" "$(bricks "$1")" start

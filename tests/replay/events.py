@@ -21,7 +21,9 @@ BREAKS = ("kill", "replace", "reset")  # events after which heals are pending
 class Life:
     def __init__(self, kind, rng, do):
         self.kind, self.rng, self.do = kind, rng, do
-        self.n_bricks, self.set_size, self.spare = SHAPES[kind]
+        count, self.set_size, self.spare = SHAPES[kind]
+        self.bricks = [str(n) for n in range(count)]  # numbers of their folders, by place in the volume
+        self.folders = count  # that were ever used
         self.needed = self.spare + 1 if "disp" in kind else 1  # bricks of a set that miss nothing between them
         self.worn = False  # the volume is not any more what it was made as
         self.draining = False  # bricks that are to be removed
@@ -29,11 +31,19 @@ class Life:
         self.unhealed = False  # they are, and the mount may show names and times of a brick that was away
 
     def brick(self):
-        return str(self.rng.randrange(self.n_bricks))
+        return self.rng.choice(self.bricks)
+
+    def some_set(self):
+        first = self.rng.randrange(len(self.bricks) // self.set_size) * self.set_size
+        return self.bricks[first:first + self.set_size]
+
+    def new(self, count):
+        self.folders += count
+        return [str(n) for n in range(self.folders - count, self.folders)]
 
     def fits(self, name):
         need = NEEDS.get(name)
-        sets = self.set_size != self.n_bricks
+        sets = self.set_size != len(self.bricks)
         return not need or (need == "sets" and sets) or (need == "spare" and self.spare > 0) or (
             need == "others" and self.spare == 0 and sets)
 
@@ -83,13 +93,13 @@ def brick_blink(life):
 def bricks_in_turn(life):
     """The siblings cover for one another; first within one window, then over several.  When the second one is away in
     the window in which the first was, what is left of two does not know all; of three it may."""
-    first = life.rng.randrange(life.n_bricks // life.set_size) * life.set_size
+    pair = life.some_set()[:2]
     for listed in (False, True):
-        for n in range(first, first + 2):
-            life.event("kill", str(n))
-            alone = listed and n == first and life.set_size == 2
+        for n in pair:
+            life.event("kill", n)
+            alone = listed and n == pair[0] and life.set_size == 2
             yield {2: "the brick that is left was away, too"} if alone else None if listed else False
-            life.event("restart", str(n))
+            life.event("restart", n)
             life.event("healed")
             yield None if listed else False
     yield
@@ -98,18 +108,17 @@ def bricks_in_turn(life):
 def unhealed_then_sibling(life):
     """A list is made while B is down; B is back, and misses it all; then A, which does not, is listed alone.  When it
     is A that is away, those that have a position have to be enough."""
-    first = life.rng.randrange(life.n_bricks // life.set_size) * life.set_size
-    a, b = life.rng.sample(range(first, first + life.set_size), 2)
-    life.event("kill", str(b))
+    a, b = life.rng.sample(life.some_set(), 2)
+    life.event("kill", b)
     yield
     life.event("heals", "off")
-    life.event("restart", str(b))
+    life.event("restart", b)
     yield False
     life.event("heals", "on")
     life.event("healed")
-    life.event("kill", str(a))
+    life.event("kill", a)
     yield {2: "what is left has no position, or is too little of a disperse set"} if life.set_size - 2 < life.needed else None
-    life.event("restart", str(a))
+    life.event("restart", a)
     yield {3: "what the one missed, the other recorded without a position"} if life.set_size == 2 else None
     life.event("healed")
     yield
@@ -158,8 +167,8 @@ def binary(life):
 
 def add_brick(life):
     life.worn = True
-    new = [str(life.n_bricks + i) for i in range(life.set_size)]
-    life.n_bricks += life.set_size
+    new = life.new(life.set_size)
+    life.bricks += new
     life.event("add", *new)
     yield {3: "new bricks have no history"}
     yield
@@ -172,8 +181,8 @@ def add_brick(life):
 
 def remove_brick(life):
     life.worn = True
-    life.n_bricks -= life.set_size
-    old = [str(life.n_bricks + i) for i in range(life.set_size)]
+    old = life.bricks[-life.set_size:]
+    del life.bricks[-life.set_size:]
     if life.rng.random() < 0.5:  # what they recorded until then is lost with them
         life.event("drain", *old)
         yield
@@ -191,8 +200,9 @@ def remove_brick(life):
 
 def replace_brick(life):
     life.worn = True
-    n = life.brick()
-    life.event("replace", n, str(life.n_bricks))
+    n, new = life.brick(), life.new(1)[0]
+    life.bricks[life.bricks.index(n)] = new
+    life.event("replace", n, new)
     yield
     life.event("healed")
     yield

@@ -335,6 +335,34 @@ class Users(unittest.TestCase):
         self.assertFalse(life.pending or life.unhealed)
 
 
+class Lives(unittest.TestCase):
+    def test_what_befalls_bricks_befalls_bricks_of_the_volume(self):
+        """And those that are new are in folders that never were a brick's."""
+        for kind in events.SHAPES:
+            for seed in range(10):
+                rng = random.Random(seed)
+                now = {str(n) for n in range(events.SHAPES[kind][0])}
+                ever = set(now)
+
+                def do(verb, *args):
+                    old = {"kill": args, "restart": args, "reset": args, "replace": args[:1], "drain": args, "remove": args}.get(verb, ())
+                    new = args if verb == "add" else args[1:] if verb == "replace" else ()
+                    self.assertLessEqual(set(old), now, (kind, seed, verb, args))
+                    self.assertFalse(set(new) & ever, (kind, seed, verb, args))
+                    ever.update(new)
+                    now.update(new)
+                    if verb in ("replace", "remove"):
+                        now.difference_update(old)
+
+                life = events.Life(kind, rng, do)
+                names = life.names() * 2
+                rng.shuffle(names)
+                for name in names:
+                    if life.fits(name):
+                        for _ in life.steps(name):
+                            pass
+
+
 @unittest.skipUnless(os.geteuid() == 0, "trusted xattrs are root's")
 class Damaged(unittest.TestCase):
     """weather.Bricks: two sets of two bricks."""
