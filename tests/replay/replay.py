@@ -160,15 +160,16 @@ class Seed:
                 self.noise[what] = self.noise.get(what, 0) + n
 
     def differences(self):
-        """A mount may say ESTALE for a moment of what is being migrated."""
+        """A mount may say so for a moment of what is being migrated, or healed."""
         mtimes = not self.o.no_mtime and not self.life.unhealed
         for left in reversed(range(mirror.PATIENCE)):
             try:
                 return mirror.differences(self.mount, self.mirror.top, mtimes=mtimes, selection=self.selection)
             except OSError as e:
-                if e.errno != errno.ESTALE or not left:
+                if e.errno not in mirror.PASSING or not left:
                     raise
-                self.noise["ESTALE"] = self.noise.get("ESTALE", 0) + 1
+                name = errno.errorcode[e.errno]
+                self.noise[name] = self.noise.get(name, 0) + 1
                 mirror.look_anew()
 
     def later(self, found):
