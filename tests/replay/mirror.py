@@ -69,6 +69,18 @@ def look_anew():
     time.sleep(1)
 
 
+def patiently(count, what, *args, **more):
+    """A mount may say so for a moment of what is being migrated, or healed, or after bricks came back."""
+    for left in reversed(range(PATIENCE)):
+        try:
+            return what(*args, **more)
+        except OSError as e:
+            if e.errno not in PASSING or not left:
+                raise
+            count(errno.errorcode[e.errno])
+            look_anew()
+
+
 def same_bytes(a, b):
     with open(a, "rb") as fa, open(b, "rb") as fb:
         while True:
@@ -244,7 +256,7 @@ class Mirror:
                 self.names.setdefault(st.st_ino, []).append(path)
         for i, e in enumerate(entries):
             if e.op in ("NEW", "MODIFY"):
-                self.patiently(e)
+                patiently(self.count, self.copy_one, e)
             elif e.op == "RENAME" and i not in moved:
                 self.copy_one(e)
                 self.copy_below(e.path)
@@ -275,17 +287,6 @@ class Mirror:
         if e.gfid is not None and self.check_gfids and gfid_ino(e.gfid) != st.st_ino:
             raise Fault(f"{e!r}: listed with gfid {e.gfid}, the volume's inode is {st.st_ino:x}")
         return st
-
-    def patiently(self, e):
-        """A mount may say so for a moment of what is being migrated, or healed."""
-        for left in reversed(range(PATIENCE)):
-            try:
-                return self.copy_one(e)
-            except OSError as error:
-                if error.errno not in PASSING or not left:
-                    raise
-                self.count(errno.errorcode[error.errno])
-                look_anew()
 
     def copy_one(self, e):
         st = self.judge(e)

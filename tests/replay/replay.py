@@ -9,7 +9,6 @@ options does the same work again; only where a rollover falls differs.
 """
 
 import argparse
-import errno
 import os
 import random
 import shutil
@@ -157,25 +156,19 @@ class Seed:
         if kind == "incremental":
             self.listed += stats.pop("entries")
             for what, n in stats.items():
-                self.noise[what] = self.noise.get(what, 0) + n
+                self.count(what, n)
 
     def differences(self):
-        """A mount may say so for a moment of what is being migrated, or healed."""
-        mtimes = not self.o.no_mtime and not self.life.unhealed
-        for left in reversed(range(mirror.PATIENCE)):
-            try:
-                return mirror.differences(self.mount, self.mirror.top, mtimes=mtimes, selection=self.selection)
-            except OSError as e:
-                if e.errno not in mirror.PASSING or not left:
-                    raise
-                name = errno.errorcode[e.errno]
-                self.noise[name] = self.noise.get(name, 0) + 1
-                mirror.look_anew()
+        return mirror.patiently(self.count, mirror.differences, self.mount, self.mirror.top,
+                                mtimes=not self.o.no_mtime and not self.life.unhealed, selection=self.selection)
+
+    def count(self, what, n=1):
+        self.noise[what] = self.noise.get(what, 0) + n
 
     def later(self, found):
         """While heals are pending the volume has not decided yet: a name that was deleted while a brick was down may
         come back from there.  When they are done the mirror must be the volume."""
-        self.noise["different while heals are pending"] = self.noise.get("different while heals are pending", 0) + len(found)
+        self.count("different while heals are pending", len(found))
         self.log.write("".join(f"different while heals are pending: {line}\n" for line in found))
 
     def but_just_read(self, found, entries):
@@ -184,7 +177,7 @@ class Seed:
         read = {lists.escape(e.path) for e in entries if e.op in ("NEW", "MODIFY")}
         kept = [line for line in found if "differ" not in line.split(":")[0] or line.rsplit(": ", 1)[1] not in read]
         if len(kept) < len(found):
-            self.noise["read, and different a moment later"] = self.noise.get("read, and different a moment later", 0) + len(found) - len(kept)
+            self.count("read, and different a moment later", len(found) - len(kept))
             self.log.write("".join(f"different a moment later: {line}\n" for line in found if line not in kept))
         return kept
 

@@ -13,7 +13,7 @@ import stat
 import struct
 import uuid
 
-from mirror import reach, tree
+from mirror import patiently, reach, tree
 
 HOSTILE = (
     b"new\nline", b"tab\there", b"per%cent", b"%0A", b"%20", b"bad\xff\xfeutf8", b"\xc3", b"\xc3\xa9t\xc3\xa9", b"nel\xc2\x85",
@@ -69,10 +69,14 @@ class Workload:
         self.look()
 
     def look(self):
-        self.kinds = {}
+        self.kinds = patiently(lambda why: self.log.write(f"  {why}\n"), self.seen)
+
+    def seen(self):
+        kinds = {}
         for path in tree(self.top):
             mode = os.lstat(reach(self.top, path)).st_mode
-            self.kinds[path] = "d" if stat.S_ISDIR(mode) else "f" if stat.S_ISREG(mode) else "o"
+            kinds[path] = "d" if stat.S_ISDIR(mode) else "f" if stat.S_ISREG(mode) else "o"
+        return kinds
 
     def run(self, count):
         names, weights = list(self.weights), list(self.weights.values())
