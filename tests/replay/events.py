@@ -29,6 +29,7 @@ class Life:
         self.draining = False  # bricks that are to be removed
         self.pending = False  # heals
         self.unhealed = False  # they are, and the mount may show names and times of a brick that was away
+        self.differ = False  # replicas may, for good
 
     def brick(self):
         return self.rng.choice(self.bricks)
@@ -56,7 +57,7 @@ class Life:
     def event(self, verb, *args):
         self.do(verb, *args)
         if verb in BREAKS and self.spare:
-            self.pending = True
+            self.pending = self.differ = True
             self.unhealed = self.unhealed or verb == "kill"
         elif verb == "healed":
             self.pending = self.unhealed = False

@@ -143,7 +143,7 @@ class Seed:
         if found:  # the mount may have shown attributes of a moment ago; the volume is at rest, the mirror too
             time.sleep(2)
             found = self.differences()
-        if found and self.happened:
+        if found and self.life.differ:
             found = self.but_just_read(found, entries)
         if found and self.life.unhealed:
             self.later(found)
