@@ -263,7 +263,7 @@ class Seed:
             except Failed as e:
                 why = str(e)
                 self.log.write(f"FAILED: {why}\n")
-                self.take_changelogs()
+                self.take_bricks()
             if self.work:
                 self.work.close()
             if self.life.worn or (why and self.happened):
@@ -272,12 +272,16 @@ class Seed:
             remove(self.folder)
         return why
 
-    def take_changelogs(self):
-        """Before the bricks are made anew: what they had recorded."""
+    def take_bricks(self):
+        """Before the bricks are made anew: what they had recorded, and their xattrs."""
         for brick in os.listdir(self.o.bricks):
-            logs = os.path.join(self.o.bricks, brick, ".glusterfs/changelogs")
+            at = os.path.join(self.o.bricks, brick)
+            logs = os.path.join(at, ".glusterfs/changelogs")
             if os.path.isdir(logs):
                 shutil.copytree(logs, os.path.join(self.folder, "changelogs", brick), ignore=shutil.ignore_patterns("csnap"))
+            with open(os.path.join(self.folder, f"xattrs-{brick}"), "w") as out:
+                subprocess.run(["getfattr", "-RPhd", "-m", ".", "-e", "hex", "--absolute-names", at], stdout=out,
+                               stderr=subprocess.DEVNULL)
 
     def keep(self):
         to = os.path.join(self.o.keep, f"{self.o.name}-seed-{self.seed}".replace("/", "-"))
