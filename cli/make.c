@@ -8,6 +8,7 @@
  */
 #include <config.h>
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -140,18 +141,47 @@ static int choose(const struct gb_cli *c, struct gb_volume *v, const struct gb_l
 /* How often a window is collected anew because directories moved under it. */
 #define COLLECT_TRIES 4
 
+/* A replica set with pending heals; NULL: there is none. */
+static const struct gb_vbrick *healing(const struct gb_volume *v)
+{
+        for (unsigned set = 0; v->set_size > 1 && set < v->n_sets; set++)
+                if (gb_volume_heals(v, set))
+                        return &v->bricks[set * v->set_size];
+        return NULL;
+}
+
+/* What a heal has put aside, and does not put back, stands nowhere, however often one looks. */
+static bool is_stuck(const struct gb_volume *v, struct gb_window *w)
+{
+        const struct gb_vbrick *b = healing(v);
+
+        if (!b)
+                return false;
+        snprintf(w->stuck, sizeof(w->stuck),
+                 "heals of replica set %u (%s and its siblings) wait and do not end; mend them, see gluster "
+                 "volume heal %s info, or run a full list",
+                 b->set, b->name, v->name);
+        return true;
+}
+
 /* The ops of a window in a sorter the caller frees; NULL on failure. */
 static struct gb_sorter *collect(const struct gb_cli *c, struct gb_volume *v, struct gb_window *w,
                                  struct gb_error *err)
 {
+        struct gb_error last = {0};
+
+        w->stuck[0] = '\0';
         for (unsigned tries = 1;; tries++) {
                 struct gb_sorter *ops = gb_ops_sorter(err);
 
                 if (!ops || gb_window_collect(c, v, w, ops, err) == 0)
                         return ops;
                 gb_sorter_free(ops);
-                if (err->code != GB_ERR_AGAIN || tries == COLLECT_TRIES)
+                if (err->code != GB_ERR_AGAIN || tries > COLLECT_TRIES)
                         return NULL;
+                if (tries == COLLECT_TRIES && (strcmp(err->text, last.text) != 0 || !is_stuck(v, w)))
+                        return NULL;
+                last = *err;
                 gb_window_again(w, v);
         }
 }

@@ -275,6 +275,14 @@ int gb_reduce_found(struct gb_reduce *r, const struct gb_fact *fact, struct gb_e
         return 0;
 }
 
+/* A directory that a heal has put aside, below the anonymous-inode directory, until the other heals of its
+ * brick are done: it is not gone, and other replica sets tell where it stands. */
+static bool put_aside(const struct gb_group *g)
+{
+        return g->found && g->type == 'd' && !g->names.n && !g->partial &&
+               !gb_gfid_eq(&g->gfid, &GB_GFID_ROOT);
+}
+
 static int ask_set(struct gb_reduce *r, struct gb_groups *groups, unsigned set, struct gb_error *err)
 {
         struct gb_group *asked[GB_LOOK_MAX];
@@ -287,7 +295,7 @@ static int ask_set(struct gb_reduce *r, struct gb_groups *groups, unsigned set, 
                 for (; i < groups->n && n < GB_LOOK_MAX; i++) {
                         struct gb_group *g = groups->v[i];
 
-                        if (g->found || gb_group_answered(g, set))
+                        if ((g->found && !put_aside(g)) || gb_group_answered(g, set))
                                 continue;
                         asked[n] = g;
                         gfids[n++] = g->gfid;
@@ -511,7 +519,7 @@ static int place_group(struct gb_reduce *r, enum gb_section section, struct gb_e
 
         if (dir)
                 note_dir(r, g);
-        if (g->found)
+        if (g->found && !put_aside(g))
                 return dir ? keep_dir(r, g, err) : keep_object(r, g, err);
         if (!gb_groups_add(&batch->groups, g, &batch->arena))
                 return gb_reduce_no_memory(err);

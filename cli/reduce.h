@@ -108,6 +108,9 @@ struct gb_reduce_ops {
          * from there is NEW.  Whoever takes this lists all names himself.  NULL: gb_reduce_run() fails with
          * *why. */
         void (*unplaced)(void *arg, const struct gb_error *why);
+        /* Why it does not help to try again: a name in a directory that stands nowhere is GB_ERR_GAP, and
+         * `unplaced` too.  NULL: it is GB_ERR_AGAIN. */
+        const char *stuck;
 };
 
 struct gb_reduce_stats {

@@ -23,6 +23,15 @@ static struct gb_op op_of(const struct gb_group *g, enum gb_op_kind kind, const 
         return op;
 }
 
+/* A name cannot be spelled: 0 if that is all right. */
+static int leave_out(const struct gb_reduce *r, const struct gb_error *why)
+{
+        if (why->code != GB_ERR_GAP || !r->ops->unplaced)
+                return -1;
+        r->ops->unplaced(r->ops->arg, why);
+        return 0;
+}
+
 static int emit_now(struct gb_reduce *r, const struct gb_group *g, enum gb_op_kind kind,
                     const struct gb_slot *slot, struct gb_error *err)
 {
@@ -32,7 +41,7 @@ static int emit_now(struct gb_reduce *r, const struct gb_group *g, enum gb_op_ki
         enum gb_spelled s = gb_reduce_spell_now(r, slot, path, &at, err);
 
         if (s == GB_UNKNOWN)
-                return -1;
+                return leave_out(r, err);
         if (s != GB_SPELLED) {
                 r->stats.too_long++;
                 return 0;
@@ -40,15 +49,6 @@ static int emit_now(struct gb_reduce *r, const struct gb_group *g, enum gb_op_ki
         op.path = path + at;
         op.len = GB_PATH_MAX - at;
         return r->ops->emit(r->ops->arg, &op, err);
-}
-
-/* A name of T0 cannot be spelled: 0 if that is all right. */
-static int leave_out(const struct gb_reduce *r, const struct gb_error *why)
-{
-        if (why->code != GB_ERR_GAP || !r->ops->unplaced)
-                return -1;
-        r->ops->unplaced(r->ops->arg, why);
-        return 0;
 }
 
 /* What was lost is `g` or, a suspect, what it may have overwritten: of the same sort, rename(2) demands. */
@@ -137,7 +137,7 @@ static int emit_rename(struct gb_reduce *r, const struct gb_group *g, const stru
                 before == GB_UNKNOWN && !guess ? GB_UNKNOWN : gb_reduce_spell_now(r, gained, path, &at, err);
 
         if (after == GB_UNKNOWN)
-                return -1;
+                return leave_out(r, err) < 0 ? -1 : emit_delete(r, g, lost, dir, false, err);
         if (before != GB_SPELLED || after != GB_SPELLED ||
             (!dir && old_at == at && memcmp(old + at, path + at, GB_PATH_MAX - at) == 0)) {
                 if (emit_delete(r, g, lost, dir, false, err) < 0)

@@ -156,7 +156,10 @@ enum gb_spelled gb_reduce_spell_now(struct gb_reduce *r, const struct gb_slot *s
         char text[GB_GFID_TEXT];
         enum gb_spelled s = gb_skeleton_spell(&r->skeleton, GB_TREE_NOW, slot, out, at, &missing);
 
-        if (s == GB_UNKNOWN)
+        if (s == GB_UNKNOWN && r->ops->stuck)
+                gb_error_set(err, GB_ERR_GAP, "directory %s, which holds \"%.*s\", stands nowhere: %.600s",
+                             gb_gfid_format(&missing, text), (int)slot->len, slot->name, r->ops->stuck);
+        else if (s == GB_UNKNOWN)
                 gb_error_set(err, GB_ERR_AGAIN,
                              "directory %s, which holds \"%.*s\", moved while the list was made; try again",
                              gb_gfid_format(&missing, text), (int)slot->len, slot->name);

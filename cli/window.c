@@ -315,7 +315,8 @@ static int reduce(struct collect *k, struct gb_error *err)
                                           .doubt = gb_window_doubt,
                                           .carry = gb_window_carry,
                                           .unplaced = k->window->full_on_gap || k->window->first ? unplaced
-                                                                                                 : NULL};
+                                                                                                 : NULL,
+                                          .stuck = *k->window->stuck ? k->window->stuck : NULL};
         struct gb_reduce *r;
         int rc;
 

@@ -33,6 +33,7 @@ struct gb_window {
         bool first; /* expand only where the directory still is: for a list that later renames build on */
         bool sweep; /* add what only ctimes tell: see sweep.h */
         bool full_on_gap;       /* a replica set with a gap is listed in full instead of failing */
+        char stuck[600];        /* why it does not help to try again, see reduce.h; empty: it may */
         bool *full_sets;        /* out: which ones were, by set */
         unsigned n_full_sets;   /* out */
         struct gb_buf boundary; /* in: the session's boundary set; out: the next one.  Facts with names */

@@ -1143,6 +1143,127 @@ START_TEST(a_name_that_was_stale_while_all_bricks_were_away_is_looked_at_again)
 }
 END_TEST
 
+/* A heal has put a directory aside on the brick of set 1, which alone speaks of it; set 0 speaks of a file in
+ * it. */
+struct aside {
+        bool elsewhere; /* set 0 knows where the directory stands */
+        char list[4][16];
+        unsigned lines, asked, unplaced;
+};
+
+static const gb_gfid aside_dir = {{9}};
+static const struct gb_slot aside_slot = {{{[15] = 1}}, "d", 1};
+
+static int aside_look(void *arg, struct gb_reduce *r, unsigned set, const gb_gfid *gfids, unsigned n,
+                      struct gb_error *err)
+{
+        struct aside *a = arg;
+        struct gb_fact f = {.gfid = aside_dir, .look = GB_LOOK_ABSENT};
+        int rc = 0;
+
+        EXPECT(n == 1 && set == 0 && gb_gfid_eq(gfids, &aside_dir));
+        a->asked++;
+        if (a->elsewhere) {
+                f.look = GB_LOOK_PRESENT;
+                f.type = 'd';
+                rc = gb_vec_push(&f.names, aside_slot);
+        }
+        rc = rc < 0 ? rc : gb_reduce_found(r, &f, err);
+        gb_fact_fini(&f);
+        return rc;
+}
+
+static int aside_emit(void *arg, const struct gb_op *op, struct gb_error *err)
+{
+        struct aside *a = arg;
+
+        (void)err;
+        EXPECT(a->lines < 4);
+        snprintf(a->list[a->lines++], sizeof(a->list[0]), "%c %.*s", op->kind == GB_OP_MODIFY ? 'M' : '?',
+                 (int)op->len, op->path);
+        return 0;
+}
+
+static void aside_unplaced(void *arg, const struct gb_error *why)
+{
+        EXPECT(why->code == GB_ERR_GAP);
+        ((struct aside *)arg)->unplaced++;
+}
+
+static int aside_window(struct aside *a, const char *stuck, bool lenient, struct gb_error *err)
+{
+        const struct gb_reduce_ops ops = {.arg = a,
+                                          .look = aside_look,
+                                          .emit = aside_emit,
+                                          .unplaced = lenient ? aside_unplaced : NULL,
+                                          .stuck = stuck};
+        struct gb_fact dir = {.gfid = aside_dir, .look = GB_LOOK_PRESENT, .type = 'd'};
+        struct gb_fact file = {.gfid = {{10}}, .look = GB_LOOK_PRESENT, .type = 'f', .flags = GB_FACT_DATA};
+        struct model_stream streams[2] = {0};
+        struct gb_fact_source sources[2];
+        struct gb_reduce *r;
+        int rc;
+
+        dir.flags = GB_FACT_META | GB_FACT_DIR;
+        ck_assert(gb_vec_push(&file.names, ((struct gb_slot){aside_dir, "f", 1})) == 0);
+        for (unsigned i = 0; i < 2; i++) {
+                struct gb_buf *bytes = &streams[i].bytes;
+
+                bytes->max = 4096;
+                ck_assert(gb_facts_put_brick(bytes, 0) == 0);
+                ck_assert(gb_facts_put_section(bytes, GB_SECTION_DIRS) == 0);
+                ck_assert(i == 0 || gb_facts_put_fact(bytes, &dir) == 0);
+                ck_assert(gb_facts_put_section(bytes, GB_SECTION_OBJECTS) == 0);
+                ck_assert(i == 1 || (gb_facts_put_dir(bytes, &aside_dir, &aside_slot) == 0 &&
+                                     gb_facts_put_fact(bytes, &file) == 0));
+                ck_assert(gb_facts_put_section(bytes, GB_SECTION_SHARDS) == 0);
+                gb_facts_reader_init(&streams[i].reader);
+                gb_facts_feed(&streams[i].reader, bytes->data, bytes->len);
+                sources[i] = (struct gb_fact_source){
+                        .next = model_stream_next, .arg = &streams[i], .set = i, .name = "brick"};
+        }
+        r = gb_reduce_new(sources, 2, 2, 1, &GB_GFID_TRASH, &ops, err);
+        ck_assert_ptr_nonnull(r);
+        rc = gb_reduce_run(r, "/tmp", NULL, err);
+        gb_reduce_free(r);
+        gb_fact_fini(&file);
+        model_stream_fini(&streams[0]);
+        model_stream_fini(&streams[1]);
+        return rc;
+}
+
+START_TEST(a_directory_put_aside_by_a_heal_stands_where_other_sets_say)
+{
+        struct aside a = {.elsewhere = true};
+        struct gb_error err = {0};
+
+        ck_assert_msg(aside_window(&a, NULL, false, &err) == 0, "%s", err.text);
+        ck_assert_uint_eq(a.asked, 1);
+        ck_assert_uint_eq(a.lines, 2);
+        ck_assert_str_eq(a.list[0], "M d");
+        ck_assert_str_eq(a.list[1], "M d/f");
+}
+END_TEST
+
+START_TEST(a_directory_that_stands_nowhere_is_a_gap_when_trying_again_does_not_help)
+{
+        struct aside a = {.elsewhere = false};
+        struct gb_error err = {0};
+
+        ck_assert(aside_window(&a, NULL, false, &err) < 0);
+        ck_assert_int_eq(err.code, GB_ERR_AGAIN);
+        ck_assert(aside_window(&a, NULL, true, &err) < 0);
+        ck_assert_int_eq(err.code, GB_ERR_AGAIN);
+        ck_assert(aside_window(&a, "heals wait", false, &err) < 0);
+        ck_assert_int_eq(err.code, GB_ERR_GAP);
+        ck_assert_ptr_nonnull(strstr(err.text, "stands nowhere: heals wait"));
+        ck_assert_uint_eq(a.lines + a.unplaced, 0);
+        ck_assert_msg(aside_window(&a, "heals wait", true, &err) == 0, "%s", err.text);
+        ck_assert_uint_eq(a.unplaced, 1);
+        ck_assert_uint_eq(a.lines, 0);
+}
+END_TEST
+
 static Suite *suite(void)
 {
         Suite *s = suite_create("reduce");
@@ -1166,6 +1287,8 @@ static Suite *suite(void)
         tcase_add_test(tc, a_walk_comes_by_objects_that_only_look_wanted);
         tcase_add_test(tc, nonsense_ends);
         tcase_add_test(tc, a_name_that_was_stale_while_all_bricks_were_away_is_looked_at_again);
+        tcase_add_test(tc, a_directory_put_aside_by_a_heal_stands_where_other_sets_say);
+        tcase_add_test(tc, a_directory_that_stands_nowhere_is_a_gap_when_trying_again_does_not_help);
         suite_add_tcase(s, tc);
         return s;
 }
