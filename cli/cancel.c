@@ -16,7 +16,7 @@
 static int cancel_pipe[2] = {-1, -1};
 
 /* Milliseconds from the first signal to the end, however busy we are. */
-#define CANCEL_MS 150
+#define CANCEL_MS 100
 
 static volatile sig_atomic_t hold;
 

@@ -97,13 +97,6 @@ static int ssl_failed(struct tls *s, struct gb_error *err)
 
 /* ---- waiting ---- */
 
-static bool cancelled(const struct gb_transport *t)
-{
-        struct pollfd p = {.fd = t->cancel_fd, .events = POLLIN};
-
-        return t->cancel_fd >= 0 && poll(&p, 1, 0) > 0;
-}
-
 /* After an OpenSSL call returned `rc` <= 0.  1: again; 0: the peer's orderly end; -1. */
 static int settle(struct tls *s, int rc, gb_deadline until, struct gb_error *err)
 {
@@ -135,7 +128,7 @@ static int settle(struct tls *s, int rc, gb_deadline until, struct gb_error *err
 /* Before each round but the first: a peer that keeps us busy does not keep us beyond the deadline. */
 static int next_round(struct tls *s, gb_deadline until, struct gb_error *err)
 {
-        if (cancelled(&s->base))
+        if (gb_transport_cancelled(&s->base))
                 return gb_error_set(err, GB_ERR_CANCELLED, "interrupted while talking to %s", s->base.peer);
         if (gb_deadline_left(until) == 0)
                 return gb_error_set(err, GB_ERR_TIMEOUT, "timed out waiting for %s", s->base.peer);
@@ -149,7 +142,7 @@ static ssize_t tls_recv(struct gb_transport *t, void *buf, size_t n, gb_deadline
 {
         struct tls *s = (struct tls *)t;
 
-        if (cancelled(t))
+        if (gb_transport_cancelled(t))
                 return gb_error_set(err, GB_ERR_CANCELLED, "interrupted while talking to %s", t->peer);
         ERR_clear_error();
         for (;;) {

@@ -27,6 +27,8 @@
 /* How long a child at the other end gets to leave by itself, and to vanish after SIGKILL. */
 #define GB_CHILD_GRACE_MS 800
 #define GB_CHILD_KILL_MS  200
+/* And when somebody waits for us to end. */
+#define GB_CHILD_HASTE_MS 10
 /* Bytes of a peer that is sent away that are read to let it hear why. */
 #define LINGER_MAX 65536
 
@@ -216,16 +218,26 @@ static bool reaped_within(pid_t child, int ms)
         }
 }
 
+bool gb_transport_cancelled(const struct gb_transport *t)
+{
+        struct pollfd p = {.fd = t->cancel_fd, .events = POLLIN};
+
+        return t->cancel_fd >= 0 && poll(&p, 1, 0) > 0;
+}
+
 void gb_transport_close(struct gb_transport *t)
 {
+        bool haste;
+
         if (!t)
                 return;
+        haste = t->child > 0 && gb_transport_cancelled(t);
         t->ops->close(t);
         /* The child sees the end of its input now.  One that hangs in the kernel survives even
          * SIGKILL for a while: it is then left to init, we do not wait for it. */
-        if (t->child > 0 && !reaped_within(t->child, GB_CHILD_GRACE_MS)) {
+        if (t->child > 0 && !reaped_within(t->child, haste ? GB_CHILD_HASTE_MS : GB_CHILD_GRACE_MS)) {
                 kill(t->child, SIGKILL);
-                reaped_within(t->child, GB_CHILD_KILL_MS);
+                reaped_within(t->child, haste ? GB_CHILD_HASTE_MS : GB_CHILD_KILL_MS);
         }
         free(t);
 }

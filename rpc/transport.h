@@ -52,7 +52,11 @@ struct gb_transport *gb_transport_command(char *const argv[], int cancel_fd, con
  * unread bytes would make the kernel reset the connection and take the last message away. */
 void gb_transport_linger(struct gb_transport *t, int ms);
 
-/* NULL is allowed.  Never blocks longer than a second (a child that does not leave is killed). */
+/* Is somebody waiting for us to end? */
+bool gb_transport_cancelled(const struct gb_transport *t);
+
+/* NULL is allowed.  Never blocks longer than a second, or 20 ms if cancelled (a child that does not leave is
+ * killed). */
 void gb_transport_close(struct gb_transport *t);
 
 /* Wait until `fd` is ready for `events`.  0, or -1 (GB_ERR_TIMEOUT, GB_ERR_CANCELLED, GB_ERR_SYSTEM);

@@ -6,6 +6,7 @@ milliseconds the program lived on (0: it had ended before).  The delay begins wh
 program waits for comes; when it has ended they go on.
 """
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -29,6 +30,17 @@ def tell_children(parents, sig):
                     pass
 
 
+def ends_within(p, seconds):
+    """As p.wait(), which looks now and then only."""
+    end = select.poll()
+    fd = os.pidfd_open(p.pid)
+    try:
+        end.register(fd, select.POLLIN)
+        return bool(end.poll(seconds * 1000))
+    finally:
+        os.close(fd)
+
+
 words, hold = sys.argv[1:], []
 while words[0] == "--hold":
     hold.append(words[1])
@@ -37,16 +49,16 @@ delay, command = float(words[0]) / 1000, words[1:]
 with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as p:
     while p.poll() is None and not catches_interrupt(p.pid):
         time.sleep(0.001)
-    try:
-        p.wait(delay)
-        lived = 0
-    except subprocess.TimeoutExpired:
+    lived = 0
+    if p.poll() is None and not ends_within(p, delay):
         tell_children(hold, signal.SIGSTOP)
         asked = time.monotonic()
         p.send_signal(signal.SIGINT)
         try:
-            p.wait(20)
+            if not ends_within(p, 20):
+                p.kill()
         finally:
             lived = (time.monotonic() - asked) * 1000
             tell_children(hold, signal.SIGCONT)
+    p.wait()
 print(p.returncode, round(lived))

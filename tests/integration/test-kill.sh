@@ -82,8 +82,8 @@ told_times() {
         [ "$slowest" -le $((LIMIT * SLOW)) ] || problem "it took up to $slowest ms: ${times[*]}"
         echo "# ^C: $stopped runs, slowest $slowest ms"
 }
-# 150 ms (cli/cancel.c), and what a busy machine adds.
-LIMIT=400 SLOW=1
+# 100 ms (cli/cancel.c), and what a busy machine adds.
+LIMIT=300 SLOW=1
 ! grep -q fsanitize "$GB_BUILD/Makefile" || SLOW=4
 
 it "^C ends every phase at once and leaves nothing behind"

@@ -236,6 +236,27 @@ START_TEST(a_child_that_does_not_leave_is_killed)
 }
 END_TEST
 
+START_TEST(a_child_that_does_not_leave_keeps_nobody_who_is_told_to_end)
+{
+        struct gb_transport *t = run("trap '' TERM HUP INT; echo; exec sleep 60 <&- >&-");
+        int cancel = eventfd(0, EFD_CLOEXEC);
+        const uint64_t one = 1;
+        int64_t began;
+        pid_t child = t->child;
+        char got;
+
+        t->cancel_fd = cancel;
+        ck_assert_int_eq(gb_transport_recv_all(t, &got, 1, gb_deadline_in(5000), NULL, &err), 0);
+        ck_assert_int_eq(write(cancel, &one, sizeof(one)), sizeof(one));
+        began = gb_now_ms();
+        gb_transport_close(t);
+        ck_assert_int_lt(gb_now_ms() - began, 500);
+        while (waitpid(child, NULL, 0) == child)
+                continue;
+        close(cancel);
+}
+END_TEST
+
 START_TEST(a_child_does_not_inherit_ignored_sigpipe)
 {
         struct gb_transport *t;
@@ -290,6 +311,7 @@ int main(void)
         tcase_add_test(tc, a_command_that_ends_is_an_orderly_end);
         tcase_add_test(tc, a_command_that_does_not_exist_is_no_agent);
         tcase_add_test(tc, a_child_that_does_not_leave_is_killed);
+        tcase_add_test(tc, a_child_that_does_not_leave_keeps_nobody_who_is_told_to_end);
         tcase_add_test(tc, a_child_does_not_inherit_ignored_sigpipe);
         tcase_add_test(tc, pipes_serve_as_well_as_sockets);
         srunner_run_all(sr, CK_NORMAL);
