@@ -432,7 +432,7 @@ static int check_seal(const struct gb_chain *c, const struct gb_slice *s, const 
                                     "slice CHANGELOG.%" PRId64 " is not the file that the brick wrote",
                                     s->ts);
         if ((next->born && b->written > next->born) ||
-            (lasted > 0 && b->written - b->born > (lasted + SEAL_SLACK) * SECOND))
+            (lasted > 0 && (b->written - b->born - 1) / SECOND >= lasted + SEAL_SLACK))
                 return gb_error_set(err, GB_ERR_GAP,
                                     "slice CHANGELOG.%" PRId64 " was changed after it had been closed",
                                     s->ts);

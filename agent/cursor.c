@@ -13,6 +13,9 @@
 #include "history.h"
 #include "htime.h"
 
+/* Nanoseconds. */
+#define BORN_MAX INT64_MAX
+
 static const char magic[] = "gb1";
 
 static bool plain(char c)
@@ -80,14 +83,19 @@ static bool take_u64(struct text *t, const char *key, uint64_t *v)
         return t->p > start;
 }
 
-static bool take_seconds(struct text *t, const char *key, int64_t *v)
+static bool take_up_to(struct text *t, const char *key, uint64_t max, int64_t *v)
 {
         uint64_t u;
 
-        if (!take_u64(t, key, &u) || u > INT64_MAX / 2)
+        if (!take_u64(t, key, &u) || u > max)
                 return false;
         *v = (int64_t)u;
         return true;
+}
+
+static bool take_seconds(struct text *t, const char *key, int64_t *v)
+{
+        return take_up_to(t, key, GB_SECONDS_MAX, v);
 }
 
 /* A cursor that was written before there was this field has none: 0. */
@@ -99,12 +107,12 @@ static bool take_later_u64(struct text *t, const char *key, uint64_t *v)
         return !take_key(&ahead, key) || take_u64(t, key, v);
 }
 
-static bool take_later(struct text *t, const char *key, int64_t *v)
+static bool take_later(struct text *t, const char *key, uint64_t max, int64_t *v)
 {
         struct text ahead = *t;
 
         *v = 0;
-        return !take_key(&ahead, key) || take_seconds(t, key, v);
+        return !take_key(&ahead, key) || take_up_to(t, key, max, v);
 }
 
 static int hex_value(char c)
@@ -195,13 +203,13 @@ int gb_cursor_parse(const char *text, size_t len, struct gb_cursor *c, struct gb
                 return gb_error_set(err, GB_ERR_CORRUPT, "not a history cursor");
         t.p += sizeof(magic) - 1;
         if (!take_htime(&t, c->htime) || !take_u64(&t, "hlen", &c->htime_len) ||
-            !take_later(&t, "hts", &c->htime_ts) || !take_seconds(&t, "last", &c->last_ts) ||
-            !take_later(&t, "prev", &c->prev_ts) || !take_later(&t, "pborn", &c->prev_born) ||
-            !take_u64(&t, "ino", &c->live_ino) || !take_later(&t, "born", &c->live_born) ||
-            !take_u64(&t, "len", &c->live_len) || !take_hash(&t, &c->live_hash) ||
-            !take_u64(&t, "version", &c->volume_version) || !take_later_u64(&t, "log", &c->log.id) ||
-            !take_later_u64(&t, "logat", &c->log.offset) || !take_node(&t, &c->node) ||
-            !take_seconds(&t, "when", &c->when) || !take_brick(&t, c->brick))
+            !take_later(&t, "hts", GB_SECONDS_MAX, &c->htime_ts) || !take_seconds(&t, "last", &c->last_ts) ||
+            !take_later(&t, "prev", GB_SECONDS_MAX, &c->prev_ts) ||
+            !take_later(&t, "pborn", BORN_MAX, &c->prev_born) || !take_u64(&t, "ino", &c->live_ino) ||
+            !take_later(&t, "born", BORN_MAX, &c->live_born) || !take_u64(&t, "len", &c->live_len) ||
+            !take_hash(&t, &c->live_hash) || !take_u64(&t, "version", &c->volume_version) ||
+            !take_later_u64(&t, "log", &c->log.id) || !take_later_u64(&t, "logat", &c->log.offset) ||
+            !take_node(&t, &c->node) || !take_seconds(&t, "when", &c->when) || !take_brick(&t, c->brick))
                 return gb_error_set(err, GB_ERR_CORRUPT, "damaged history cursor at byte %zu",
                                     (size_t)(t.p - text));
         return 0;

@@ -29,7 +29,7 @@
 #define BEFORE      (2 * ENTRY_MAX)
 #define DAY_SECONDS 86400
 
-/* 1 to 18 digits to the end of the string. */
+/* Digits to the end of the string. */
 static bool parse_seconds(const char *s, size_t len, int64_t *out)
 {
         int64_t v = 0;
@@ -42,7 +42,7 @@ static bool parse_seconds(const char *s, size_t len, int64_t *out)
                 v = v * 10 + (s[i] - '0');
         }
         *out = v;
-        return true;
+        return v <= GB_SECONDS_MAX;
 }
 
 bool gb_htime_name_parse(const char *name, int64_t *number)

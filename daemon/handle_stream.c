@@ -103,7 +103,8 @@ static int check_history(struct gb_worker *w, const gbx_history *q, struct gb_er
 {
         if (q->from.gbx_cursor_len)
                 return gb_cursor_parse(q->from.gbx_cursor_val, q->from.gbx_cursor_len, &w->from, err);
-        if (q->start < 0 || q->end < 0 || q->now < 0 || (q->end && q->end < q->start))
+        if (q->start < 0 || q->start > GB_SECONDS_MAX || q->end < 0 || q->end > GB_SECONDS_MAX ||
+            q->now < 0 || q->now > GB_SECONDS_MAX || (q->end && q->end < q->start))
                 return gb_error_set(err, GB_ERR_USAGE, "history: %lld to %lld is no window",
                                     (long long)q->start, (long long)q->end);
         return 0;

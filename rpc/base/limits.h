@@ -55,6 +55,8 @@
 #define GB_GFID2PATH_MAX (36 + 1 + GB_NAME_MAX)
 /* Bytes of an xattr name list; the kernel's own XATTR_LIST_MAX is 65536. */
 #define GB_XATTR_LIST_MAX 65536
+/* Unix seconds, of a window or in the name of a slice: the end of the year 9999. */
+#define GB_SECONDS_MAX 253402300799LL
 /* Bytes of one changelog slice, of one HTIME file, of one gluster XML answer, of the configuration. */
 #define GB_SLICE_MAX  (4LL * 1024 * 1024 * 1024)
 #define GB_HTIME_MAX  (1024LL * 1024 * 1024)

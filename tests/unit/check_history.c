@@ -1516,6 +1516,9 @@ START_TEST(cursor_text_is_exact_and_damage_is_refused)
         ck_assert_int_eq(parse_changed(text, " prev=1795395181", " prev=", &back), -1);
         ck_assert_int_eq(parse_changed(text, " prev=1795395181", " prev=-1", &back), -1);
         ck_assert_int_eq(parse_changed(text, " prev=1795395181", " prev=99999999999999999999", &back), -1);
+        ck_assert_int_eq(parse_changed(text, " prev=1795395181", " prev=253402300799", &back), 0);
+        ck_assert_int_eq(parse_changed(text, " prev=1795395181", " prev=253402300800", &back), -1);
+        ck_assert_int_eq(parse_changed(text, " last=1795395196", " last=4000000000000000000", &back), -1);
         ck_assert_int_eq(gb_cursor_parse("gb1 htime=HTIME.1 hlen=99999999999999999999", 43, &back, NULL), -1);
         ck_assert_int_eq(gb_cursor_format(&c, text, 100, NULL), -1);
         memset(c.brick, '\n', GB_BRICK_PATH_MAX);

@@ -89,8 +89,12 @@ END_TEST
 
 START_TEST(junk_is_torn)
 {
-        static const char *const junk[] = {"/a/CHANGELOG.", "/a/CHANGELOG.12x", "/a/other", "x",
-                                           "/a/CHANGELOG.1234567890123456789"};
+        static const char *const junk[] = {"/a/CHANGELOG.",
+                                           "/a/CHANGELOG.12x",
+                                           "/a/other",
+                                           "x",
+                                           "/a/CHANGELOG.1234567890123456789",
+                                           "/a/CHANGELOG.253402300800"}; /* the year 10000 */
 
         for (size_t i = 0; i < sizeof(junk) / sizeof(junk[0]); i++) {
                 struct gb_htime h;
