@@ -16,8 +16,10 @@ it "what is installed is enough to build with"
 make -C "$GB_BUILD/lib" install DESTDIR="$T/root" >"$T/install.log" 2>&1 || problem "make install: $(tail -n 2 "$T/install.log")"
 libdir=$(dirname "$(find "$T/root" -name libgbackup.so.0)")
 pc() { PKG_CONFIG_SYSROOT_DIR=$T/root PKG_CONFIG_PATH=$libdir/pkgconfig pkg-config "$@" gbackup; }
-# shellcheck disable=SC2046 # words
-ok "compile" cc -std=c11 -Wall -Wextra -Werror "$top/lib/example.c" $(pc --cflags --libs) -o "$T/example"
+# ThreadSanitizer in a library alone has no threads.
+san=$(grep -qs -- '-fsanitize=thread' "$GB_BUILD/lib/Makefile" && echo -fsanitize=thread)
+# shellcheck disable=SC2046,SC2086 # words
+ok "compile" cc -std=c11 -Wall -Wextra -Werror $san "$top/lib/example.c" $(pc --cflags --libs) -o "$T/example"
 is "$(pc --modversion)" "$("$CLI" --version | sed 's/.* //')" "version"
 is "$(nm -D --defined-only "$libdir/libgbackup.so.0" | grep -v 'gbackup_[a-z_]*@@GBACKUP_0$' | grep -vc ' A GBACKUP_0$')" 0 \
         "symbols that are not the library's"
@@ -114,8 +116,8 @@ int main(int argc, char **argv)
 END
 it "lists without a session, selections, stopping, cancelling"
 echo '_Thread_local char much[1 << 19];' >"$T/much.c" # more than the stack of the library's threads
-# shellcheck disable=SC2046
-ok "compile" cc -std=c11 -Wall -Wextra -Werror "$T/more.c" "$T/much.c" $(pc --cflags --libs) -o "$T/more"
+# shellcheck disable=SC2046,SC2086
+ok "compile" cc -std=c11 -Wall -Wextra -Werror $san "$T/more.c" "$T/much.c" $(pc --cflags --libs) -o "$T/more"
 names=$(found "$M" | tr -dc '\0' | wc -c)
 some=$(found "$M" | grep -zvE '(^|/)sub(/|$)' | tr -dc '\0' | wc -c)
 echo x >>"$M/a"
