@@ -41,6 +41,16 @@ static struct gb_node *node_of(const struct gb_cli *c, struct gb_volume *v, cons
         return n;
 }
 
+/* The agent's word becomes a place to go: the name or the address of a host, and no other way that there is.
+ */
+static bool is_host(const char *host)
+{
+        static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-:%";
+
+        return *host && *host != '-' && !host[strspn(host, letters)] && strcmp(host, "local") != 0 &&
+               strncmp(host, "unix:", 5) != 0 && strncmp(host, "tcp:", 4) != 0;
+}
+
 static int add_brick(const struct gb_cli *c, struct gb_volume *v, const gbx_brickinfo *in,
                      struct gb_error *err)
 {
@@ -55,6 +65,9 @@ static int add_brick(const struct gb_cli *c, struct gb_volume *v, const gbx_bric
                           : NULL;
         if (!b->host)
                 return -1;
+        if (!is_host(b->host))
+                return gb_error_set(err, GB_ERR_PROTOCOL, "brick %u: \"%.80s\" is no host", v->n_bricks - 1,
+                                    b->host);
         if (asprintf(&b->name, "%s:%s", b->host, b->path) < 0) {
                 b->name = NULL;
                 return gb_error_set(err, GB_ERR_MEMORY, "out of memory");

@@ -2,6 +2,7 @@
 """liar.py LIE AGENT ARGS... - a gbackupd that lies: what --rsh runs, between gbackup-cli and a real `AGENT ARGS`.
 
 Everything passes as it is, but for the answers to NEXT: LIE says what becomes of the first one that carries data.
+And `elsewhere`: the bricks are on a host that is a way to something else.
 The layout of a reply is that of rpc/gbackup.x, that of a block rpc/base/block.h's.
 """
 import os
@@ -10,7 +11,7 @@ import subprocess
 import sys
 import threading
 
-NEXT = 6
+TOPOLOGY, NEXT = 2, 6
 lie, command = sys.argv[1], sys.argv[2:]
 procedure = {}  # of each call, by its xid
 
@@ -80,6 +81,7 @@ LIES = {
     "cut": None,  # the connection ends in its place
     "zeros": None,
     "endless": endless(),
+    "elsewhere": None,
 }
 
 
@@ -117,6 +119,8 @@ def calls(agent):
 def told(r):
     """What is said in place of this reply; None: nothing, and no more."""
     global lie
+    if lie == "elsewhere" and procedure.get(r[:4]) == TOPOLOGY:
+        return r.replace(b"10.99.0.1", b"unix:/a/b")
     if not lie or procedure.get(r[:4]) != NEXT:
         return r
     if lie == "endless":

@@ -24,6 +24,10 @@ for lie in unsorted twice dotdot absolute overlong nul shared seq count torn noi
         nothing_left "$lie"
 done
 
+it "lies about where the bricks are"
+believe elsewhere
+fails 1 "is no host" full "$HOST" v --rsh="$T/rsh" --out-file="$T/lists/out"
+
 it "an endless list ends with the disk"
 mkdir "$T/small"
 mount -t tmpfs -o size=2m tmpfs "$T/small"
