@@ -11,6 +11,7 @@
 #include <libgen.h>
 #include <openssl/evp.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -52,30 +53,37 @@ struct gb_output {
         struct ahead *ahead; /* NULL: whoever fills the buffer writes it */
 };
 
-/* Temporary files that have a name just now: what gb_output_abandon() removes. */
-static const char *volatile named[GB_OUTPUTS_MAX];
+/* Temporary files that have a name just now: what gb_output_abandon() removes, in a signal handler.  Handles
+ * of the library have theirs in several threads. */
+static const char *_Atomic named[GB_OUTPUTS_MAX];
+
+static bool replace(unsigned i, const char *old, const char *name)
+{
+        return atomic_compare_exchange_strong(&named[i], &old, name);
+}
 
 static void remember(const char *name)
 {
         for (unsigned i = 0; i < sizeof(named) / sizeof(named[0]); i++)
-                if (!named[i]) {
-                        named[i] = name;
+                if (replace(i, NULL, name))
                         return;
-                }
 }
 
 static void forget(const char *name)
 {
         for (unsigned i = 0; i < sizeof(named) / sizeof(named[0]); i++)
-                if (named[i] == name)
-                        named[i] = NULL;
+                if (replace(i, name, NULL))
+                        return;
 }
 
 void gb_output_abandon(void)
 {
-        for (unsigned i = 0; i < sizeof(named) / sizeof(named[0]); i++)
-                if (named[i])
-                        unlink(named[i]);
+        for (unsigned i = 0; i < sizeof(named) / sizeof(named[0]); i++) {
+                const char *name = named[i];
+
+                if (name)
+                        unlink(name);
+        }
 }
 
 static int open_named(struct gb_output *o, struct gb_error *err)
