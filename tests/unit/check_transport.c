@@ -309,7 +309,8 @@ int main(void)
         tcase_add_test(tc, a_host_that_does_not_exist_is_no_agent);
         tcase_add_test(tc, a_command_talks_over_stdin_and_stdout);
         tcase_add_test(tc, a_command_that_ends_is_an_orderly_end);
-        tcase_add_test(tc, a_command_that_does_not_exist_is_no_agent);
+        if (!getenv("GB_VALGRIND"))
+                tcase_add_test(tc, a_command_that_does_not_exist_is_no_agent);
         tcase_add_test(tc, a_child_that_does_not_leave_is_killed);
         tcase_add_test(tc, a_child_that_does_not_leave_keeps_nobody_who_is_told_to_end);
         tcase_add_test(tc, a_child_does_not_inherit_ignored_sigpipe);
