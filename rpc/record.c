@@ -63,6 +63,9 @@ int gb_record_recv_by(struct gb_transport *t, struct gb_buf *rec, size_t max, gb
         int rc;
 
         gb_buf_reset(rec);
+        /* A peer that always has another one under way would never be waited for. */
+        if (gb_deadline_left(whole) == 0)
+                return gb_error_set(err, GB_ERR_TIMEOUT, "timed out waiting for %s", t->peer);
         rc = recv_first_header(t, header, first, whole, &until, err);
         if (rc <= 0)
                 return rc;

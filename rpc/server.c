@@ -57,6 +57,14 @@ static bool_t conn_getargs(SVCXPRT *xprt, xdrproc_t proc, void *args)
         return FALSE;
 }
 
+/* Who is not let in yet, and does not read, is not waited for longer than for his HELLO. */
+static int patience(const struct gb_server *s)
+{
+        int left = s->login_until ? gb_deadline_left(s->login_until) : GB_WRITE_MS;
+
+        return left < GB_WRITE_MS ? left : GB_WRITE_MS;
+}
+
 static bool_t conn_reply(SVCXPRT *xprt, struct rpc_msg *msg)
 {
         struct conn *c = conn_of(xprt);
@@ -79,7 +87,8 @@ static bool_t conn_reply(SVCXPRT *xprt, struct rpc_msg *msg)
         xdr_destroy(&x);
         if (!fits)
                 return FALSE;
-        c->replied = gb_record_send(c->server->transport, c->out.data, c->out.len, GB_WRITE_MS, c->err) == 0;
+        c->replied = gb_record_send(c->server->transport, c->out.data, c->out.len, patience(c->server),
+                                    c->err) == 0;
         c->broken = !c->replied;
         return c->replied;
 }

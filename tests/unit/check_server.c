@@ -375,6 +375,33 @@ START_TEST(pings_do_not_put_off_the_end_of_the_login_time)
 }
 END_TEST
 
+START_TEST(pings_that_are_there_already_do_not_either)
+{
+        for (uint32_t i = 1; i <= 3; i++)
+                put(i, CALL(.proc = GBX_NULL));
+        server.login_until = gb_deadline_in(1);
+        usleep(5000);
+        ck_assert_int_eq(serve(), -1);
+        ck_assert_int_eq(err.code, GB_ERR_TIMEOUT);
+        assert_no_more();
+}
+END_TEST
+
+START_TEST(who_pings_and_does_not_read_is_left_at_the_end_of_the_login_time)
+{
+        const int small = 1;
+        int64_t began = gb_now_ms();
+
+        ck_assert_int_eq(setsockopt(near->wfd, SOL_SOCKET, SO_SNDBUF, &small, sizeof(small)), 0);
+        for (uint32_t i = 1; i <= 200; i++)
+                put(i, CALL(.proc = GBX_NULL));
+        server.login_until = gb_deadline_in(300);
+        ck_assert_int_eq(gb_server_run(&server, &err), -1);
+        ck_assert_int_eq(err.code, GB_ERR_TIMEOUT);
+        ck_assert_int_lt(gb_now_ms() - began, 10000);
+}
+END_TEST
+
 /* A small generator of our own, so that a failure can be repeated on any machine. */
 static uint32_t dice(uint32_t *state)
 {
@@ -499,6 +526,8 @@ int main(void)
         tcase_add_loop_test(tc, hello_lifts_the_limit_of_requests, 0, 2);
         tcase_add_test(tc, a_silent_client_is_left_after_the_idle_time);
         tcase_add_test(tc, pings_do_not_put_off_the_end_of_the_login_time);
+        tcase_add_test(tc, pings_that_are_there_already_do_not_either);
+        tcase_add_test(tc, who_pings_and_does_not_read_is_left_at_the_end_of_the_login_time);
         tcase_add_loop_test(tc, mutated_calls_neither_crash_nor_hang, 0, 3);
         srunner_run_all(sr, CK_NORMAL);
         failed = srunner_ntests_failed(sr);
