@@ -21,6 +21,9 @@
 #include "record.h"
 #include "server.h"
 
+/* What he may take at least to hear that it is too late. */
+#define REFUSAL_MS 1000
+
 /* One connection. */
 struct conn {
         SVCXPRT xprt;
@@ -57,12 +60,12 @@ static bool_t conn_getargs(SVCXPRT *xprt, xdrproc_t proc, void *args)
         return FALSE;
 }
 
-/* Who is not let in yet, and does not read, is not waited for longer than for his HELLO. */
+/* Who is not let in yet, and does not read, is not waited for much longer than for his HELLO. */
 static int patience(const struct gb_server *s)
 {
         int left = s->login_until ? gb_deadline_left(s->login_until) : GB_WRITE_MS;
 
-        return left < GB_WRITE_MS ? left : GB_WRITE_MS;
+        return left < REFUSAL_MS ? REFUSAL_MS : left < GB_WRITE_MS ? left : GB_WRITE_MS;
 }
 
 static bool_t conn_reply(SVCXPRT *xprt, struct rpc_msg *msg)
